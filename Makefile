@@ -1,0 +1,55 @@
+# make demo   install into .venv, simulate recordings, prepare, evaluate, submit; prints a score table
+# make test   install into .venv, check types, style and layers, run the tests
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := demo
+STAMP := $(VENV)/.installed
+# One BLAS thread a process: pools of processes that each start a full thread pool are tens of times slower.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+export MKL_NUM_THREADS ?= 1
+
+.PHONY: demo test check install perf slow clean
+
+install: $(STAMP)
+
+# torch comes first and pinned: other packages would otherwise bring another build of it.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,aria]'
+	touch $@
+
+demo: $(STAMP)
+	$(BIN)/avbench simulate $(DEMO)/recordings --recordings 8 --seed 0 --seconds 6
+	$(BIN)/avbench prepare $(DEMO)/recordings -o $(DEMO)/data --pairs-per-recording 10 --size 320
+	for model in identity mean-motion sift; do \
+	  $(BIN)/avbench evaluate $(DEMO)/data --model $$model -o $(DEMO)/runs/$$model || exit 1; done
+	test -e $(DEMO)/board || $(BIN)/avbench board create $(DEMO)/board --data $(DEMO)/data --title "avbench demo (simulated)"
+	for model in identity mean-motion sift; do \
+	  $(BIN)/avbench submit $(DEMO)/runs/$$model/predictions.parquet --board $(DEMO)/board --name $$model || exit 1; done
+	@echo
+	@echo "recordings   $(DEMO)/recordings"
+	@echo "shards       $(DEMO)/data"
+	@echo "predictions  $(DEMO)/runs/*/predictions.parquet"
+	@echo "board        $(DEMO)/board/README.md and $(DEMO)/board/index.html"
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check
+	$(BIN)/pytest -n 2
+
+slow: $(STAMP)
+	$(BIN)/pytest -m slow
+
+perf: $(STAMP)
+	$(BIN)/pytest -m perf -s tests/perf
+
+clean:
+	rm -rf $(VENV) $(DEMO) dist build

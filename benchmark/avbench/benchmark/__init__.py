@@ -1,0 +1,1 @@
+"""First floor: shards in, predictions and scores out."""

@@ -1,0 +1,1 @@
+"""Top floor: predictions in, a public board out."""

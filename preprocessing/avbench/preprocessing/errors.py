@@ -1,0 +1,47 @@
+"""Problems that a user can fix, each told in one line.
+
+Everything else keeps its traceback: a traceback is a mistake of ours, an `AvbenchError` is a fact about somebody's
+input and says what to do next.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class AvbenchError(Exception):
+    """A problem that the user can fix; printed as one line, exit code 1."""
+
+
+class InputError(AvbenchError):
+    """Input that is not what it must be.
+
+    Args:
+        where: The file, and the field, row or time in it.
+        found: What is there.
+        expected: What should be there.
+        hint: What to do next.
+    """
+
+    def __init__(self, where: str | Path, *, found: str, expected: str, hint: str = "") -> None:
+        self.where = str(where)
+        self.found = found
+        self.expected = expected
+        self.hint = hint
+        line = f"{self.where}: found {found}, expected {expected}"
+        super().__init__(" ".join(f"{line}; {hint}".split()) if hint else " ".join(line.split()))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # The default pickles the one-line message as the only argument; workers send these across processes.
+        return (_rebuild_input_error, (self.where, self.found, self.expected, self.hint))
+
+
+def _rebuild_input_error(where: str, found: str, expected: str, hint: str) -> InputError:
+    return InputError(where, found=found, expected=expected, hint=hint)
+
+
+class MissingDependencyError(AvbenchError):
+    """An optional package is not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs {package}, which is not installed; run: pip install 'avbench[{extra}]'")
