@@ -1,0 +1,1 @@
+"""Two-view visual backbones behind one interface."""
