@@ -1,0 +1,213 @@
+"""Intervals, comparisons and robustness against numbers worked out another way."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from avbench.benchmark.statistics import (
+    Clusters,
+    IntervalNote,
+    auc_statistic,
+    compare,
+    draw_clusters,
+    estimate,
+    holm,
+    mean_statistic,
+    median_statistic,
+    robustness,
+)
+
+
+def written_out(values: np.ndarray, clusters: Clusters, resample: int) -> np.ndarray:
+    """A resample as a plain list of pairs, each repeated as often as its group was drawn."""
+    return np.repeat(values, clusters.counts[resample, clusters.index].astype(int))
+
+
+def trapezoid_auc(errors: np.ndarray, threshold: float) -> float:
+    """AUC by the definition: trapezoid over (0, 0), (e_i, i / N), last recall held to the threshold."""
+    ranked = np.sort(errors)
+    kept = int(np.searchsorted(ranked, threshold, side="left"))
+    recall = np.arange(kept + 1) / len(ranked)
+    x = np.concatenate([[0.0], ranked[:kept], [threshold]])
+    y = np.concatenate([recall, [recall[-1]]])
+    return float(100 * np.sum(np.diff(x) * (y[1:] + y[:-1]) / 2) / threshold)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.floats(0, 180), min_size=1, max_size=40),
+    st.integers(0, 2**32 - 1),
+)
+def test_statistics_of_counts_equal_those_of_resamples_written_out(errors: list[float], seed: int) -> None:
+    random = np.random.default_rng(seed)
+    values = np.array(errors)
+    index = random.integers(0, 4, len(values))
+    clusters = Clusters(index, random.multinomial(4, np.full(4, 0.25), size=5).astype(float))
+    reference = {
+        mean_statistic: np.mean,
+        median_statistic: np.median,
+        auc_statistic(10.0): lambda e: trapezoid_auc(e, 10.0),
+    }
+    for statistic, function in reference.items():
+        point, drawn = statistic(values, clusters)
+        assert point == pytest.approx(function(values))
+        for resample in range(5):
+            pairs = written_out(values, clusters, resample)
+            if len(pairs):
+                assert drawn[resample] == pytest.approx(function(pairs))
+            else:
+                assert math.isnan(drawn[resample])
+
+
+def test_the_interval_of_a_mean_is_the_t_interval_of_equal_groups() -> None:
+    random = np.random.default_rng(5)
+    group_means = random.normal(10, 2, 200)
+    values = np.repeat(group_means, 3)
+    groups = np.repeat([f"g{i}" for i in range(200)], 3)
+    found = estimate(values, draw_clusters(list(groups), resamples=8000))
+    half = 1.972 * group_means.std(ddof=1) / np.sqrt(200)  # t quantile for 199 degrees of freedom
+    assert found.value == pytest.approx(values.mean())
+    assert found.low == pytest.approx(values.mean() - half, abs=0.06 * half)
+    assert found.high == pytest.approx(values.mean() + half, abs=0.06 * half)
+    assert found.note is IntervalNote.NONE
+
+
+@pytest.mark.parametrize(
+    ("groups", "note"),
+    [(9, IntervalNote.TOO_FEW_GROUPS), (10, IntervalNote.FEW_GROUPS), (49, IntervalNote.FEW_GROUPS), (50, "")],
+)
+def test_few_groups_are_said(groups: int, note: str) -> None:
+    found = estimate(np.arange(groups, dtype=float), draw_clusters([str(i) for i in range(groups)]))
+    assert found.note == note
+    assert (found.low is None) == (groups < 10)
+
+
+def test_unscored_pairs_are_left_out_and_nothing_scored_is_said() -> None:
+    clusters = draw_clusters([str(i) for i in range(20)])
+    values = np.where(np.arange(20) < 4, np.nan, 1.0)
+    assert estimate(values, clusters).pairs == 16
+    nothing = estimate(np.full(20, np.nan), clusters)
+    assert nothing.note is IntervalNote.NOTHING_SCORED
+    assert math.isnan(nothing.value)
+
+
+def test_an_interval_does_not_depend_on_the_order_of_the_pairs() -> None:
+    random = np.random.default_rng(1)
+    values, groups = random.exponential(5, 300), [f"g{i % 30}" for i in range(300)]
+    shuffled = random.permutation(300)
+    first = estimate(values, draw_clusters(groups), median_statistic)
+    second = estimate(values[shuffled], draw_clusters([groups[i] for i in shuffled]), median_statistic)
+    assert first == second
+
+
+def test_a_run_compared_with_itself_differs_by_nothing() -> None:
+    random = np.random.default_rng(2)
+    errors = random.exponential(5, 200)
+    found = compare(errors, errors, draw_clusters([str(i % 40) for i in range(200)]))
+    assert found.estimate.value == found.estimate.low == found.estimate.high == 0
+    assert found.p_value == 1.0
+    assert found.share_better == 0.5
+
+
+def test_a_constant_gain_is_found_exactly_and_clear_of_zero() -> None:
+    random = np.random.default_rng(3)
+    errors = random.exponential(5, 400)
+    found = compare(errors - 1.0, errors, draw_clusters([str(i % 40) for i in range(400)]))
+    assert found.estimate.value == pytest.approx(-1.0)
+    assert found.estimate.high is not None
+    assert found.estimate.high < 0
+    assert found.share_better == 1.0
+    assert found.p_value == pytest.approx(2 / 2001)
+
+
+def test_differences_within_the_labels_sigma_are_ties() -> None:
+    clusters = draw_clusters([str(i) for i in range(20)])
+    found = compare(np.full(20, 1.0), np.full(20, 1.3), clusters, tie_below=0.5)
+    assert found.estimate.value == 0
+    assert found.share_better == 0.5
+
+
+def test_the_smallest_detectable_effect_is_detected_in_four_of_five_repetitions() -> None:
+    random = np.random.default_rng(4)
+    clusters = draw_clusters([str(i) for i in range(100)], resamples=500)
+    effect = compare(random.normal(0, 1, 100), np.zeros(100), clusters).smallest_detectable
+    assert effect == pytest.approx(2.8 * 0.1, rel=0.25)  # (1.96 + 0.84) * sigma / sqrt(100)
+    found = 0
+    for _ in range(300):
+        low = compare(random.normal(0.28, 1, 100), np.zeros(100), clusters).estimate.low
+        found += low is not None and low > 0
+    assert 0.72 <= found / 300 <= 0.88
+
+
+def test_comparing_different_pairs_is_refused() -> None:
+    with pytest.raises(ValueError, match="same pairs"):
+        compare(np.zeros(3), np.zeros(4), draw_clusters(["a", "b", "c"]))
+
+
+def test_holm_by_hand() -> None:
+    # Sorted 0.01, 0.02, 0.03, 0.04 times 4, 3, 2, 1 = 0.04, 0.06, 0.06, 0.04, then never falling.
+    assert holm([0.03, 0.01, 0.04, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert holm([]) == []
+    assert holm([0.6, 0.9]) == [1.0, 1.0]
+
+
+def test_robustness_by_hand() -> None:
+    found = robustness({"blur": [4.0, 8.0], "dark": [6.0, 6.0]}, {"blur": [8.0, 16.0], "dark": [6.0, 10.0]}, 2.0, 4.0)
+    assert found.corruption_error == {"blur": 0.5, "dark": 0.75}
+    assert found.mean_corruption_error == 0.625
+    assert found.relative_mean_corruption_error == pytest.approx((4 / 8 + 4 / 4) / 2)
+    assert found.relative_performance == pytest.approx(2.0 / 6.0)
+    with pytest.raises(ValueError, match="differ"):
+        robustness({"blur": [1.0]}, {"dark": [1.0]}, 1.0, 1.0)
+
+
+def coverage(groups: int, repetitions: int, *, clustered: bool = True) -> dict[str, float]:
+    """Share of intervals that hold the truth, for data whose groups share a random effect.
+
+    Errors are exp(N(m_g, 0.5)), m_g ~ N(1, 0.5), with 4 to 16 pairs a group: skewed and unequal like real ones. The
+    truth of each statistic comes from a sample of a million groups.
+    """
+    random = np.random.default_rng(11)
+    statistics = {"mean": mean_statistic, "median": median_statistic, "auc10": auc_statistic(10.0)}
+    big = np.exp(random.normal(1, np.sqrt(0.5), 2_000_000))
+    truth = {"mean": math.exp(1.25), "median": math.exp(1.0), "auc10": 100 * np.mean(np.clip(1 - big / 10, 0, None))}
+    inside = dict.fromkeys(statistics, 0)
+    for repetition in range(repetitions):
+        sizes = random.integers(4, 17, groups)
+        group = np.repeat(np.arange(groups), sizes)
+        values = np.exp(np.repeat(random.normal(1, 0.5, groups), sizes) + random.normal(0, 0.5, len(group)))
+        names = [str(g) for g in group] if clustered else [str(i) for i in range(len(group))]
+        clusters = draw_clusters(names, resamples=1000, seed=repetition)
+        for name, statistic in statistics.items():
+            found = estimate(values, clusters, statistic)
+            assert found.low is not None
+            assert found.high is not None
+            inside[name] += found.low <= truth[name] <= found.high
+    return {name: count / repetitions for name, count in inside.items()}
+
+
+def test_naive_bootstrap_falls_short_where_the_clustered_one_holds() -> None:
+    held, short = coverage(100, 150), coverage(100, 150, clustered=False)
+    assert held["mean"] > 0.9
+    assert short["mean"] < 0.75
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("groups", [100, 250])
+def test_coverage_of_the_interval(groups: int) -> None:
+    found = coverage(groups, 1000)
+    print(f"\ncoverage at {groups} groups: {found}")
+    assert all(0.93 <= share <= 0.97 for share in found.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("groups", [10, 30])
+def test_coverage_with_few_groups_is_printed(groups: int) -> None:
+    found = coverage(groups, 1000)
+    print(f"\ncoverage at {groups} groups: {found}")
+    assert all(share > 0.8 for share in found.values())
