@@ -1,0 +1,220 @@
+"""`tiny`: a small Siamese network that compares two pictures by a correlation volume (about 0.8 M parameters).
+
+Each picture becomes a grid of features. Every cell of one picture is compared with every cell of the other, which gives
+a distribution over where it went, with a bin for "nowhere". What is passed on is, per cell, the ray it is seen along,
+the ray it is expected along in the other picture, and how clear that is; a small network turns that into a pose. Rays
+are in level axes where up is known, so that the network need not learn gravity.
+
+The matching can be trained directly where depth is known (`matching_loss`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from avbench.benchmark.models.backbones.two_view import (
+    TwoViewBackbone,
+    TwoViewFeatures,
+    TwoViewInput,
+    level_to_camera,
+    rotation_from_six,
+)
+
+STRIDE = 8
+
+
+@dataclass(frozen=True)
+class TinyConfig:
+    """Sizes of the network."""
+
+    width_px: int = 128
+    height_px: int = 96
+    channels: tuple[int, int, int] = (24, 48, 64)
+    cell_channels: int = 12
+    trunk_channels: int = 64
+    feature_dim: int = 256
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the feature grid."""
+        return self.height_px // STRIDE, self.width_px // STRIDE
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Where the cells of one picture went in the other.
+
+    Attributes:
+        log_probability: (B, N, N + 1) log-probability of each cell of the other picture, and of "nowhere".
+    """
+
+    log_probability: Tensor
+
+
+class _Residual(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.GroupNorm(8, channels),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.GroupNorm(8, channels),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.body(x))
+
+
+def _down(channels_in: int, channels_out: int, kernel: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels_out, kernel, stride=2, padding=kernel // 2),
+        nn.GroupNorm(8, channels_out),
+        nn.ReLU(inplace=True),
+    )
+
+
+class TinyBackbone(TwoViewBackbone):
+    """The network; poses are metric where it was trained so."""
+
+    metric: ClassVar[bool] = True
+
+    def __init__(self, config: TinyConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.feature_dim = config.feature_dim
+        self.image_size = (config.width_px, config.height_px)
+        first, second, third = config.channels
+        self.encoder = nn.Sequential(
+            _down(3, first, 5), _down(first, second, 3), _down(second, third, 3), _Residual(third), _Residual(third)
+        )
+        self.descriptor = nn.Conv2d(third, third, 1)
+        self.log_temperature = nn.Parameter(torch.tensor(2.5))
+        self.nowhere = nn.Parameter(torch.tensor(4.0))
+        self.cell = nn.Conv2d(third, config.cell_channels, 1)
+        # Own ray, expected ray, probability of being somewhere, sharpest probability, spread, and what is seen.
+        trunk_in = 3 + 3 + 3 + config.cell_channels
+        width = config.trunk_channels
+        rows, columns = config.grid
+        self.trunk = nn.Sequential(
+            nn.Conv2d(2 * trunk_in, width, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, width, 3, stride=2, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, width, 3, stride=2, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Flatten(),
+        )
+        flat = width * (-(-rows // 4)) * (-(-columns // 4))
+        self.to_feature = nn.Sequential(nn.Linear(flat, config.feature_dim), nn.ReLU(inplace=True))
+        self.to_pose = nn.Linear(config.feature_dim, 9)
+        self.to_confidence = nn.Linear(config.feature_dim, 1)
+        nn.init.zeros_(self.to_pose.weight)
+        with torch.no_grad():  # start from no rotation
+            self.to_pose.bias.copy_(torch.tensor([1.0, 0, 0, 0, 1, 0, 0, 0, 0.3]))
+
+    def forward(self, pairs: TwoViewInput) -> TwoViewFeatures:
+        """See a batch of pairs."""
+        return self.see(pairs)[0]
+
+    def see(self, pairs: TwoViewInput) -> tuple[TwoViewFeatures, tuple[Matches, Matches]]:
+        """The features, and the matches a -> b and b -> a for training."""
+        count = len(pairs.image_a)
+        grids = self.encoder(self._normalise(torch.cat([pairs.image_a, pairs.image_b])))
+        descriptors = F.normalize(self.descriptor(grids).flatten(2), dim=1)
+        score = self.log_temperature.exp() * descriptors[:count].transpose(1, 2) @ descriptors[count:]
+        matches = self._match(score), self._match(score.transpose(1, 2))
+        rays = cell_rays(pairs.intrinsics, self.config)
+        rays_a = rays @ pairs.level_a.transpose(1, 2)
+        rays_b = rays @ pairs.level_b.transpose(1, 2)
+        cells = self.cell(grids)
+        forward = self._describe(matches[0], rays_a, rays_b, cells[:count])
+        backward = self._describe(matches[1], rays_b, rays_a, cells[count:])
+        feature = self.to_feature(self.trunk(torch.cat([forward, backward], dim=1)))
+        raw = self.to_pose(feature)
+        rotation, translation = level_to_camera(rotation_from_six(raw[:, :6]), raw[:, 6:], pairs.level_a, pairs.level_b)
+        confidence = torch.sigmoid(self.to_confidence(feature)[:, 0])
+        return TwoViewFeatures(feature, rotation, translation, confidence), matches
+
+    @staticmethod
+    def _normalise(images: Tensor) -> Tensor:
+        # A dim picture is stretched, so that darkness costs signal-to-noise only, not contrast.
+        mean = images.mean(dim=(1, 2, 3), keepdim=True)
+        deviation = images.std(dim=(1, 2, 3), keepdim=True)
+        return (images - mean) / (deviation + 1e-2)
+
+    def _match(self, score: Tensor) -> Matches:
+        nowhere = self.nowhere.expand(*score.shape[:2], 1)
+        return Matches(torch.log_softmax(torch.cat([score, nowhere], dim=-1), dim=-1))
+
+    def _describe(self, matches: Matches, own: Tensor, other: Tensor, cells: Tensor) -> Tensor:
+        probability = matches.log_probability.exp()[..., :-1]
+        somewhere = probability.sum(dim=-1, keepdim=True)
+        expected = probability @ other
+        spread = somewhere - expected.norm(dim=-1, keepdim=True)
+        sharpest = probability.max(dim=-1, keepdim=True).values
+        described = torch.cat([own, expected, somewhere, sharpest, spread], dim=-1).transpose(1, 2)
+        return torch.cat([described.unflatten(2, self.config.grid), cells], dim=1)
+
+
+def cell_rays(intrinsics: Tensor, config: TinyConfig) -> Tensor:
+    """Unit rays (B, N, 3) in camera axes through the cells' centres, row by row, for K (B, 3, 3)."""
+    rows, columns = config.grid
+    centre = STRIDE / 2 - 0.5
+    v, u = torch.meshgrid(
+        torch.arange(rows, device=intrinsics.device) * STRIDE + centre,
+        torch.arange(columns, device=intrinsics.device) * STRIDE + centre,
+        indexing="ij",
+    )
+    x = (u.flatten()[None] - intrinsics[:, 0, 2, None]) / intrinsics[:, 0, 0, None]
+    y = (v.flatten()[None] - intrinsics[:, 1, 2, None]) / intrinsics[:, 1, 1, None]
+    return F.normalize(torch.stack([x, y, torch.ones_like(x)], dim=-1), dim=-1)
+
+
+def true_matches(
+    depth_a: Tensor,
+    depth_b: Tensor,
+    intrinsics: Tensor,
+    rotation_b_a: Tensor,
+    translation_b_a: Tensor,
+    config: TinyConfig,
+) -> Tensor:
+    """Cell of picture b in which each cell of picture a is seen, (B, N) int64; N where it is nowhere, -1 unknown.
+
+    Args:
+        depth_a: (B, N) depth along z in metres at the cells' centres of picture a, 0 where unknown.
+        depth_b: (B, N) the same for b; a point more than 15 % behind what b sees there is hidden.
+        intrinsics: (B, 3, 3).
+        rotation_b_a: (B, 3, 3).
+        translation_b_a: (B, 3).
+        config: The grid.
+    """
+    rows, columns = config.grid
+    rays = cell_rays(intrinsics, config)
+    points = rays / rays[..., 2:] * depth_a[..., None]
+    moved = points @ rotation_b_a.transpose(1, 2) + translation_b_a[:, None]
+    z = moved[..., 2]
+    in_front = z > 0.05
+    safe = torch.where(in_front, z, torch.ones_like(z))
+    u = moved[..., 0] / safe * intrinsics[:, 0, 0, None] + intrinsics[:, 0, 2, None]
+    v = moved[..., 1] / safe * intrinsics[:, 1, 1, None] + intrinsics[:, 1, 2, None]
+    column, row = ((u + 0.5) / STRIDE).floor().long(), ((v + 0.5) / STRIDE).floor().long()
+    inside = in_front & (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
+    cell = torch.where(inside, row * columns + column, torch.zeros_like(row))
+    seen_depth = depth_b.gather(1, cell)
+    visible = inside & (z < 1.15 * seen_depth)
+    unknown = (depth_a <= 0) | (inside & (seen_depth <= 0))
+    nowhere = torch.full_like(cell, rows * columns)
+    return torch.where(unknown, torch.full_like(cell, -1), torch.where(visible, cell, nowhere))
+
+
+def matching_loss(matches: Matches, target: Tensor) -> Tensor:
+    """Cross-entropy of matches against `true_matches`, mean over the cells whose answer is known."""
+    return F.nll_loss(matches.log_probability.flatten(0, 1), target.flatten(), ignore_index=-1)

@@ -1,0 +1,174 @@
+"""Fusion of what is seen and what is heard to one pose.
+
+Two heads on the same frozen encoders:
+
+- `GatedHead` (`fusion`, and `vision` when it is given no sound): the picture's pose plus a correction. The sound's
+  share passes a gate that sees how well the sound's motion agrees with the picture's and how sure each is, so that a
+  sound that tells something else is turned down. A head with sound and one without have the same layers, see the same
+  pairs and are trained by the same schedule, so that what differs is the sound.
+- `LateHead` (`fusion-late`): the published design (arXiv 2512.12165): visual feature, 360-bin azimuth spectrum and
+  1024-d binaural embedding of frame b side by side, an MLP, 3 + 9 numbers, SVD. The two frames are not compared.
+
+Both work between level axes: `R_a_b = level_a' R_level level_b`. Every model gets the same up vectors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from avbench.benchmark.models.audio_encoder import SoundFeatures
+from avbench.benchmark.models.backbones.reloc3r_network import rotation_from_nine
+from avbench.benchmark.models.backbones.two_view import (
+    TwoViewFeatures,
+    level_to_camera,
+    rotation_angle_rad,
+    rotation_from_six,
+)
+
+POSE_NUMBERS = 9
+
+
+@dataclass(frozen=True)
+class Level:
+    """Where up is in a batch: (B, 3, 3) `rotation_level_camera` of both frames, and (B,) whether up is known."""
+
+    level_a: Tensor
+    level_b: Tensor
+    known: Tensor
+
+
+@dataclass(frozen=True)
+class FusedPose:
+    """A pose in camera axes with its confidence.
+
+    Attributes:
+        rotation_a_b: (B, 3, 3).
+        translation_a_b: (B, 3).
+        confidence_logit: (B,) log-odds that the rotation is within `SURE_WITHIN_DEG`.
+        gate: (B,) mean share of the sound that was let through; zero without sound.
+    """
+
+    rotation_a_b: Tensor
+    translation_a_b: Tensor
+    confidence_logit: Tensor
+    gate: Tensor
+
+
+@dataclass(frozen=True)
+class GatedConfig:
+    """Sizes of a `GatedHead`."""
+
+    visual_dim: int
+    sound_dim: int
+    hidden_dim: int = 192
+
+
+def _logit(probability: Tensor) -> Tensor:
+    return torch.logit(probability, eps=1e-4)
+
+
+def _six(rotation: Tensor) -> Tensor:
+    return rotation[:, :, :2].transpose(1, 2).flatten(1)
+
+
+class GatedHead(nn.Module):
+    """The picture's pose, corrected by what is seen and, through a gate, by what is heard."""
+
+    def __init__(self, config: GatedConfig) -> None:
+        super().__init__()
+        self.config = config
+        hidden = config.hidden_dim
+        self.visual = nn.Sequential(nn.Linear(config.visual_dim + POSE_NUMBERS + 2, hidden), nn.ReLU(inplace=True))
+        self.sound = nn.Sequential(
+            nn.Linear(config.sound_dim + POSE_NUMBERS + 1, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, hidden)
+        )
+        # What the gate sees: both features, both confidences, the angle between the two rotations and directions.
+        self.gate = nn.Sequential(nn.Linear(2 * hidden + 5, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, hidden))
+        self.pose = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, POSE_NUMBERS + 1))
+        last = self.pose[-1]
+        assert isinstance(last, nn.Linear)  # noqa: S101 - the layer was put there two lines above
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+
+    def forward(self, seen: TwoViewFeatures, heard: SoundFeatures | None, level: Level) -> FusedPose:
+        """Fuse a batch; `heard` is None for a head that never listens."""
+        rotation = level.level_a @ seen.rotation_a_b @ level.level_b.transpose(1, 2)
+        translation = (level.level_a @ seen.translation_a_b[:, :, None])[:, :, 0]
+        own = torch.cat([_six(rotation), translation], dim=-1)
+        sure = _logit(seen.confidence)[:, None]
+        known = level.known.to(own.dtype)[:, None]
+        h = self.visual(torch.cat([seen.feature, own, sure, known], dim=-1))
+        gate = torch.zeros_like(h)
+        if heard is not None:
+            present = (heard.confidence > 0).to(h.dtype)[:, None]
+            told = torch.cat([_six(heard.rotation_level), heard.translation_level], dim=-1)
+            sound = self.sound(torch.cat([heard.feature, told, _logit(heard.confidence)[:, None]], dim=-1))
+            between = rotation_angle_rad(heard.rotation_level.transpose(1, 2) @ rotation)[:, None]
+            along = torch.cosine_similarity(heard.translation_level, translation, dim=-1, eps=1e-6)[:, None]
+            facts = [_logit(heard.confidence)[:, None], sure, between, between.square(), along]
+            gate = torch.sigmoid(self.gate(torch.cat([h, sound, *facts], dim=-1))) * present
+            h = h + gate * sound
+        correction = self.pose(h)
+        numbers = own + correction[:, :POSE_NUMBERS]
+        rotation_a_b, translation_a_b = level_to_camera(
+            rotation_from_six(numbers[:, :6]), numbers[:, 6:], level.level_a, level.level_b
+        )
+        return FusedPose(rotation_a_b, translation_a_b, sure[:, 0] + correction[:, POSE_NUMBERS], gate.mean(dim=-1))
+
+
+@dataclass(frozen=True)
+class LateConfig:
+    """Sizes of a `LateHead`; the published ones are sound_dims (1024, 768), hidden_dims (1792, 1792, 1792, 1024).
+
+    The defaults are narrower, so that the shipped weights stay small beside the `tiny` backbone.
+    """
+
+    visual_dim: int
+    spectrum_bins: int = 360
+    embedding_dim: int = 1024
+    sound_dims: tuple[int, ...] = (256, 192)
+    hidden_dims: tuple[int, ...] = (320, 320, 320, 256)
+
+
+class LateHead(nn.Module):
+    """Concatenation of visual feature and frame b's sound, an MLP, a translation and a rotation by SVD."""
+
+    def __init__(self, config: LateConfig) -> None:
+        super().__init__()
+        self.config = config
+        layers: list[nn.Module] = []
+        width = config.spectrum_bins + config.embedding_dim
+        for size in config.sound_dims:
+            layers += [nn.Linear(width, size), nn.LayerNorm(size), nn.ReLU(inplace=True)]
+            width = size
+        self.sound = nn.Sequential(*layers)
+        width += config.visual_dim
+        layers = []
+        for size in config.hidden_dims:
+            layers += [nn.Linear(width, size), nn.ReLU(inplace=True)]
+            width = size
+        self.mlp = nn.Sequential(*layers)
+        self.fc_t = nn.Linear(width, 3)
+        self.fc_rot = nn.Linear(width, 9)
+        self.fc_confidence = nn.Linear(width, 1)
+
+    def forward(self, seen: TwoViewFeatures, spectrum_b: Tensor, embedding_b: Tensor, level: Level) -> FusedPose:
+        """Fuse a batch.
+
+        Args:
+            seen: The visual part.
+            spectrum_b: (B, spectrum_bins) azimuth spectrum of frame b in [0, 1]; zeros where there is no sound.
+            embedding_b: (B, embedding_dim) binaural embedding of frame b; zeros where there is no sound.
+            level: Up.
+        """
+        sound = self.sound(torch.cat([spectrum_b, embedding_b], dim=-1))
+        feature = self.mlp(torch.cat([seen.feature, sound], dim=-1))
+        rotation, translation = level_to_camera(
+            rotation_from_nine(self.fc_rot(feature).float()), self.fc_t(feature), level.level_a, level.level_b
+        )
+        return FusedPose(
+            rotation, translation, self.fc_confidence(feature)[:, 0], torch.ones(len(sound), device=sound.device)
+        )

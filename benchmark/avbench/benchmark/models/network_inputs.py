@@ -1,0 +1,111 @@
+"""From a pair as a model sees it to what the networks take.
+
+Pictures are cut to the network's aspect and shrunk, their calibration with them; up becomes the rotation to level axes;
+sound becomes direction maps and an azimuth spectrum. The same functions serve training and prediction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avbench.benchmark.audio.features import DirectionSettings, direction_spectrum, unit_range
+from avbench.benchmark.audio.grid import DirectionGrid
+from avbench.benchmark.model_api import SoundClip
+from avbench.preprocessing.geometry import FloatArray, gravity_aligned_rotation
+
+BANDS_HZ = ((300.0, 700.0), (700.0, 1200.0), (1200.0, 1900.0), (1900.0, 2800.0), (2800.0, 4200.0), (4200.0, 7000.0))
+MAP_SETTINGS = DirectionSettings(grid=DirectionGrid(azimuth_bins=72, elevation_deg=(-35.0, 0.0)), bands_hz=BANDS_HZ)
+"""Direction maps that the encoders compare: 72 azimuths, the horizon and the floor-ward cone, six bands."""
+SPECTRUM_SETTINGS = DirectionSettings()
+"""The 360-bin azimuth spectrum of the published model."""
+MAPS = len(BANDS_HZ) * len(MAP_SETTINGS.grid.elevation_deg)
+
+
+@dataclass(frozen=True)
+class PictureFit:
+    """How pictures of one size are brought to a network's.
+
+    Attributes:
+        left_px: First column that is kept.
+        top_px: First row that is kept.
+        crop_width_px: Width that is kept.
+        crop_height_px: Height that is kept.
+        width_px: Width of the result.
+        height_px: Height of the result.
+    """
+
+    left_px: int
+    top_px: int
+    crop_width_px: int
+    crop_height_px: int
+    width_px: int
+    height_px: int
+
+    def picture(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """(height_px, width_px, 3) of an image (H, W, 3)."""
+        part = image[self.top_px : self.top_px + self.crop_height_px, self.left_px : self.left_px + self.crop_width_px]
+        if part.shape[:2] == (self.height_px, self.width_px):
+            return np.ascontiguousarray(part)
+        shrinks = self.crop_width_px >= self.width_px
+        method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        resized = cv2.resize(part, (self.width_px, self.height_px), interpolation=method)
+        return np.asarray(resized, dtype=np.uint8)
+
+    def intrinsics(self, matrix: FloatArray) -> FloatArray:
+        """(3, 3) calibration of the result, from that of the image; pixel centres are at whole numbers."""
+        x, y = self.width_px / self.crop_width_px, self.height_px / self.crop_height_px
+        K = np.array(matrix, dtype=np.float64)
+        K[0, 2] = (K[0, 2] - self.left_px + 0.5) * x - 0.5
+        K[1, 2] = (K[1, 2] - self.top_px + 0.5) * y - 0.5
+        K[0, :2] *= x
+        K[1, :2] *= y
+        return K
+
+
+def fit_picture(width_px: int, height_px: int, target: tuple[int, int]) -> PictureFit:
+    """Keep the largest central part of the target's aspect (width, height); at most half a pixel off centre."""
+    target_width, target_height = target
+    crop_width = min(width_px, round(height_px * target_width / target_height))
+    crop_height = min(height_px, round(width_px * target_height / target_width))
+    return PictureFit(
+        left_px=(width_px - crop_width) // 2,
+        top_px=(height_px - crop_height) // 2,
+        crop_width_px=crop_width,
+        crop_height_px=crop_height,
+        width_px=target_width,
+        height_px=target_height,
+    )
+
+
+def level_rotation(up: FloatArray | None) -> FloatArray:
+    """`rotation_level_camera` (3, 3); the identity where up is unknown."""
+    return np.eye(3) if up is None else gravity_aligned_rotation(up)
+
+
+def direction_maps(clip: SoundClip | None, up: FloatArray | None) -> NDArray[np.float32] | None:
+    """(MAPS, azimuths) direction maps of one clip, or None where its sound tells no direction.
+
+    Bands that the sample rate does not hold are zero.
+    """
+    if clip is None:
+        return None
+    held = tuple(band for band in BANDS_HZ if band[1] <= clip.sample_rate_hz / 2)
+    if not held:
+        return None
+    settings = DirectionSettings(grid=MAP_SETTINGS.grid, bands_hz=held)
+    maps = direction_spectrum(clip, up, settings).maps
+    if maps is None:
+        return None
+    out = np.zeros((len(BANDS_HZ), *maps.shape[1:]), dtype=np.float32)
+    out[: len(held)] = maps
+    return out.reshape(MAPS, -1)
+
+
+def azimuth_spectrum(clip: SoundClip | None, up: FloatArray | None) -> NDArray[np.float32] | None:
+    """(360,) azimuth spectrum in [0, 1] of one clip, or None where its sound tells no direction."""
+    spectrum = direction_spectrum(clip, up, SPECTRUM_SETTINGS).azimuth
+    return None if spectrum is None else unit_range(spectrum)

@@ -1,0 +1,78 @@
+"""Pictures and sound as the networks take them."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from avbench.benchmark.model_api import SoundClip
+from avbench.benchmark.models.network_inputs import (
+    BANDS_HZ,
+    MAPS,
+    azimuth_spectrum,
+    direction_maps,
+    fit_picture,
+    level_rotation,
+)
+from avbench.preprocessing.recording import ArrayKind
+
+POSITIONS = np.array([[-0.07, 0, -0.09], [0.07, 0, -0.09], [-0.05, 0, 0], [0.05, 0, 0], [0, 0.03, 0.01]])
+
+
+def clip(sample_rate_hz: int = 16_000) -> SoundClip:
+    random = np.random.default_rng(0)
+    samples = (0.1 * random.standard_normal((sample_rate_hz, 5))).astype(np.float32)
+    return SoundClip(samples, sample_rate_hz, 0, sample_rate_hz, ArrayKind.MICROPHONES, POSITIONS)
+
+
+@given(st.integers(130, 700), st.integers(100, 700))
+def test_a_point_stays_on_its_ray(width: int, height: int) -> None:
+    fit = fit_picture(width, height, (128, 96))
+    K = np.array([[300.0, 0, width / 2 - 3], [0, 310.0, height / 2 + 2], [0, 0, 1]])
+    fitted = fit.intrinsics(K)
+    ray = np.array([0.1, -0.05, 1.0])
+    before, after = (K @ ray)[:2], (fitted @ ray)[:2]
+    scale = np.array([128 / fit.crop_width_px, 96 / fit.crop_height_px])
+    np.testing.assert_allclose(after, (before - [fit.left_px, fit.top_px] + 0.5) * scale - 0.5)
+    assert fit.crop_width_px <= width
+    assert fit.crop_height_px <= height
+    assert abs(fit.crop_width_px / fit.crop_height_px - 4 / 3) < 0.02
+
+
+def test_shrinking_a_ramp_keeps_it_where_the_intrinsics_say() -> None:
+    ramp = np.repeat(np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 192, axis=0), 3, axis=2)
+    fit = fit_picture(256, 192, (128, 96))
+    out = fit.picture(ramp)
+    # Pixel u' holds columns 2u' and 2u' + 1, whose middle is 2u' + 0.5; halves are rounded.
+    assert np.abs(out[50, :, 0].astype(float) - (2 * np.arange(128) + 0.5)).max() <= 0.5
+
+
+def test_portrait_and_small_pictures_fit() -> None:
+    assert fit_picture(480, 640, (128, 96)).crop_height_px == 360
+    small = fit_picture(64, 48, (128, 96)).picture(np.zeros((48, 64, 3), np.uint8))
+    assert small.shape == (96, 128, 3)
+
+
+def test_unknown_up_is_the_identity() -> None:
+    np.testing.assert_array_equal(level_rotation(None), np.eye(3))
+
+
+def test_sound_shapes_and_what_a_low_sample_rate_does_not_hold() -> None:
+    maps = direction_maps(clip(), None)
+    assert maps is not None
+    assert maps.shape == (MAPS, 72)
+    assert (np.abs(maps).max(axis=1) > 0).all()
+    low = direction_maps(clip(8_000), None)
+    assert low is not None
+    by_band = np.abs(low).reshape(len(BANDS_HZ), -1).max(axis=1)
+    assert (by_band[:4] > 0).all()
+    assert (by_band[4:] == 0).all()
+    spectrum = azimuth_spectrum(clip(), None)
+    assert spectrum is not None
+    assert (spectrum.min(), spectrum.max()) == (0.0, 1.0)
+
+
+def test_no_sound_gives_nothing() -> None:
+    assert direction_maps(None, None) is None
+    assert azimuth_spectrum(None, None) is None
