@@ -1,0 +1,281 @@
+"""The stage that trains a fusion head on frozen encoders.
+
+Heads see scenes that the encoders were not trained on, since an encoder looks better than it is on its own training
+scenes and a head would trust it too much (stacking, Wolpert 1992). What the encoders make of every pair is computed
+once, in several versions: clean and corrupted, plain and mirrored. Every head, with sound or without, is trained on the
+same versions in the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from avbench.benchmark.models.audio_encoder import SoundEncoder, SoundFeatures
+from avbench.benchmark.models.backbones.two_view import TwoViewBackbone, TwoViewFeatures, rotation_angle_rad
+from avbench.benchmark.models.fusion import FusedPose, GatedHead, LateHead, Level
+from avbench.benchmark.training.augment import mirror_pairs
+from avbench.benchmark.training.loop import Batch
+from avbench.benchmark.training.losses import confidence_loss, pose_loss
+from avbench.benchmark.training.pair_arrays import PairArrays
+from avbench.benchmark.training.stages import (
+    CONFIDENCE_WEIGHT,
+    POSE_WEIGHT,
+    UP_DROPPED_SHARE,
+    Embeddings,
+    drop_up,
+    label_batch,
+    picture_batch,
+    sound_batch,
+    sound_input,
+    to_device,
+    two_view_input,
+)
+
+SILENT_SHARE = 0.10
+WRONG_SHARE = 0.15
+_BLOCK = 128
+
+
+class Listening(StrEnum):
+    """What sound a head is trained with."""
+
+    NONE = "none"  # never any: the `vision` model
+    OWN = "own"  # the pair's own, in part silent or wrong: the `fusion` models
+    SHUFFLED = "shuffled"  # always another pair's: a control that must not gain
+
+
+@dataclass(frozen=True)
+class Versions:
+    """What the encoders make of N pairs in V versions; every tensor is (V, N, ...)."""
+
+    tensors: Mapping[str, Tensor]
+
+    @property
+    def versions(self) -> int:
+        """Number of versions."""
+        return len(self.tensors["rotation"])
+
+    @property
+    def pairs(self) -> int:
+        """Number of pairs."""
+        return self.tensors["rotation"].shape[1]
+
+    def pick(self, version: NDArray[np.int64], rows: NDArray[np.int64]) -> Batch:
+        """One version of some pairs."""
+        v, n = torch.from_numpy(version), torch.from_numpy(rows)
+        return {
+            name: tensor[v, n].float() if tensor.is_floating_point() else tensor[v, n]
+            for name, tensor in self.tensors.items()
+        }
+
+
+@dataclass(frozen=True)
+class VersionPlan:
+    """How the versions of a set of pairs are made.
+
+    Attributes:
+        corrupted_share: For each version, the share of its pairs that is corrupted.
+        mirror: Whether half of the pairs of a version are mirrored.
+        drop_up: Whether up is forgotten for some.
+        seed: Of the choices.
+    """
+
+    corrupted_share: Sequence[float]
+    mirror: bool
+    drop_up: bool
+    seed: int
+
+
+TRAINING_VERSIONS = VersionPlan((0.0, 0.0, 1.0, 1.0, 1.0, 1.0), mirror=True, drop_up=True, seed=1)
+VALIDATION_VERSIONS = VersionPlan((0.0, 1.0), mirror=False, drop_up=False, seed=2)
+
+
+@torch.no_grad()
+def make_versions(
+    backbone: TwoViewBackbone,
+    encoder: SoundEncoder,
+    arrays: PairArrays,
+    embeddings: Embeddings,
+    rows: NDArray[np.int64],
+    plan: VersionPlan,
+    device: torch.device,
+) -> Versions:
+    """Run frozen encoders over the pairs `rows` in all versions of a plan."""
+    backbone.to(device).eval()
+    encoder.to(device).eval()
+    versions: list[dict[str, Tensor]] = []
+    for number, share in enumerate(plan.corrupted_share):
+        parts: list[dict[str, Tensor]] = []
+        for start in tqdm(
+            range(0, len(rows), _BLOCK), desc=f"encoders, version {number + 1}", unit="block", leave=False
+        ):
+            chosen = rows[start : start + _BLOCK]
+            random = np.random.default_rng([plan.seed, number, start])
+            pictures = picture_batch(arrays, chosen, random if plan.mirror or share else None, share)
+            batch = label_batch(arrays, chosen) | pictures | sound_batch(arrays, embeddings, chosen)
+            if plan.drop_up:
+                batch = drop_up(batch, torch.from_numpy(random.random(len(chosen)) < UP_DROPPED_SHARE))
+            if plan.mirror:
+                batch = mirror_pairs(batch, torch.from_numpy(random.random(len(chosen)) < 0.5))
+            batch = to_device(batch, device)
+            seen, heard = backbone(two_view_input(batch)), encoder(sound_input(batch))
+            parts.append(_row(batch, seen, heard))
+        versions.append({name: torch.cat([part[name] for part in parts]) for name in parts[0]})
+    return Versions({name: torch.stack([one[name] for one in versions]) for name in versions[0]})
+
+
+def _row(batch: Batch, seen: TwoViewFeatures, heard: SoundFeatures) -> dict[str, Tensor]:
+    kept = ("rotation", "translation", "metric", "direction", "level_a", "level_b", "known")
+    row = {name: batch[name] for name in kept} | {
+        "seen_feature": seen.feature.half(),
+        "seen_rotation": seen.rotation_a_b,
+        "seen_translation": seen.translation_a_b,
+        "seen_confidence": seen.confidence,
+        "heard_feature": heard.feature.half(),
+        "heard_rotation": heard.rotation_level,
+        "heard_translation": heard.translation_level,
+        "heard_confidence": heard.confidence,
+        # The published design reads frame b's sound alone; silent pairs are zero.
+        "spectrum": batch["spectrum_b"].half(),
+        "embedding": (batch["embedding_b"] * batch["sound"][:, None]).half(),
+    }
+    return {name: value.cpu() for name, value in row.items()}
+
+
+_SOUND_NAMES = ("heard_feature", "heard_rotation", "heard_translation", "heard_confidence", "spectrum", "embedding")
+
+
+def silence(batch: Batch, chosen: Tensor) -> Batch:
+    """Take the sound of the chosen pairs (B,) away."""
+    out = dict(batch)
+    for name in ("heard_feature", "heard_confidence", "spectrum", "embedding"):
+        mask = chosen.reshape(-1, *(1 for _ in batch[name].shape[1:]))
+        out[name] = batch[name].masked_fill(mask, 0.0)
+    return out
+
+
+def replace_sound(batch: Batch, other: Batch, chosen: Tensor) -> Batch:
+    """Give the chosen pairs (B,) the sound of another batch's."""
+    out = dict(batch)
+    for name in _SOUND_NAMES:
+        out[name] = torch.where(chosen.reshape(-1, *(1 for _ in batch[name].shape[1:])), other[name], batch[name])
+    return out
+
+
+def run_head(head: GatedHead | LateHead, batch: Mapping[str, Tensor], *, listens: bool) -> FusedPose:
+    """Apply a head to encoder outputs."""
+    seen = TwoViewFeatures(
+        batch["seen_feature"], batch["seen_rotation"], batch["seen_translation"], batch["seen_confidence"]
+    )
+    level = Level(batch["level_a"], batch["level_b"], batch["known"])
+    if isinstance(head, LateHead):
+        return head(seen, batch["spectrum"], batch["embedding"], level)  # type: ignore[no-any-return]
+    heard = SoundFeatures(
+        batch["heard_feature"], batch["heard_rotation"], batch["heard_translation"], batch["heard_confidence"]
+    )
+    return head(seen, heard if listens else None, level)  # type: ignore[no-any-return]
+
+
+class HeadTask(nn.Module):
+    """Pose and confidence loss of a head."""
+
+    def __init__(self, head: GatedHead | LateHead, *, listens: bool) -> None:
+        super().__init__()
+        self.head = head
+        self.listens = listens
+
+    def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """Mean loss of a batch."""
+        pose = run_head(self.head, batch, listens=self.listens)
+        R = batch["rotation"]
+        loss = POSE_WEIGHT * pose_loss(
+            pose.rotation_a_b, pose.translation_a_b, R, batch["translation"], batch["metric"], batch["direction"]
+        )
+        return loss + CONFIDENCE_WEIGHT * confidence_loss(pose.confidence_logit, pose.rotation_a_b, R)
+
+
+@dataclass(frozen=True)
+class HeadStage:
+    """Trains one head on versions of pairs.
+
+    Attributes:
+        head: What is trained.
+        listening: With what sound.
+        train: Versions of the training pairs.
+        validation: Versions of the validation pairs.
+        name: Name of the stage.
+    """
+
+    head: GatedHead | LateHead
+    listening: Listening
+    train: Versions
+    validation: Versions
+    name: str
+    task: HeadTask = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "task", HeadTask(self.head, listens=self.listening is not Listening.NONE))
+
+    @property
+    def result(self) -> nn.Module:
+        """The head."""
+        return self.head
+
+    @property
+    def train_size(self) -> int:
+        """Number of training pairs."""
+        return self.train.pairs
+
+    def train_batch(self, rows: NDArray[np.int64], random: np.random.Generator, device: torch.device) -> Batch:
+        """A version of each pair; some with another pair's sound, some with none."""
+        count = len(rows)
+        version = random.integers(self.train.versions, size=count)
+        batch = self.train.pick(version, rows)
+        # Drawn for every head, so that all see the same pictures in the same order.
+        other_rows = random.integers(self.train.pairs, size=count)
+        other_version = random.integers(self.train.versions, size=count)
+        wrong, silent = random.random(count) < WRONG_SHARE, random.random(count) < SILENT_SHARE
+        if self.listening is Listening.SHUFFLED:
+            wrong[:] = True
+        if self.listening is not Listening.NONE:
+            batch = replace_sound(batch, self.train.pick(other_version, other_rows), torch.from_numpy(wrong))
+            batch = silence(batch, torch.from_numpy(silent))
+        return to_device(batch, device)
+
+    def validate(self, device: torch.device) -> Mapping[str, float]:
+        """Mean errors on clean and corrupted validation pairs, half and half in the loss."""
+        figures: dict[str, float] = {}
+        names = ("clean", "corrupted")
+        everyone = np.arange(self.validation.pairs)
+        for version, name in enumerate(names):
+            batch = self.validation.pick(np.full(len(everyone), version), everyone)
+            if self.listening is Listening.SHUFFLED:
+                batch = replace_sound(
+                    batch,
+                    self.validation.pick(np.full(len(everyone), version), np.roll(everyone, len(everyone) // 2)),
+                    torch.ones(len(everyone), dtype=torch.bool),
+                )
+            batch = to_device(batch, device)
+            pose = run_head(self.head, batch, listens=self.task.listens)
+            R = batch["rotation"]
+            figures[f"{name}_loss"] = float(
+                pose_loss(
+                    pose.rotation_a_b,
+                    pose.translation_a_b,
+                    R,
+                    batch["translation"],
+                    batch["metric"],
+                    batch["direction"],
+                )
+            )
+            angle = rotation_angle_rad(R.transpose(1, 2) @ pose.rotation_a_b)
+            figures[f"{name}_rotation_mean_deg"] = float(torch.rad2deg(angle).mean())
+        return {"loss": sum(figures[f"{name}_loss"] for name in names) / len(names)} | figures
