@@ -7,6 +7,7 @@ sound becomes direction maps and an azimuth spectrum. The same functions serve t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from avbench.benchmark.audio.features import DirectionSettings, direction_spectrum, unit_range
 from avbench.benchmark.audio.grid import DirectionGrid
-from avbench.benchmark.model_api import SoundClip
+from avbench.benchmark.model_api import PairInput, SoundClip
 from avbench.preprocessing.geometry import FloatArray, gravity_aligned_rotation
 
 BANDS_HZ = ((300.0, 700.0), (700.0, 1200.0), (1200.0, 1900.0), (1900.0, 2800.0), (2800.0, 4200.0), (4200.0, 7000.0))
@@ -109,3 +110,37 @@ def azimuth_spectrum(clip: SoundClip | None, up: FloatArray | None) -> NDArray[n
     """(360,) azimuth spectrum in [0, 1] of one clip, or None where its sound tells no direction."""
     spectrum = direction_spectrum(clip, up, SPECTRUM_SETTINGS).azimuth
     return None if spectrum is None else unit_range(spectrum)
+
+
+def picture_row(pair: PairInput, image_size: tuple[int, int]) -> dict[str, Any]:
+    """Pictures (H, W, 3) uint8 of the network's size (width, height), and their calibration (3, 3)."""
+    fit = fit_picture(pair.image_a.shape[1], pair.image_a.shape[0], image_size)
+    return {
+        "image_a": fit.picture(pair.image_a),
+        "image_b": fit.picture(pair.image_b),
+        "intrinsics": fit.intrinsics(pair.intrinsics),
+    }
+
+
+def common_up(pair: PairInput) -> tuple[FloatArray | None, FloatArray | None]:
+    """Up of both frames, or of none: up of one frame alone would turn only one side of the pose."""
+    return (pair.up_a, pair.up_b) if pair.up_a is not None and pair.up_b is not None else (None, None)
+
+
+def up_row(pair: PairInput) -> dict[str, Any]:
+    """Rotations to level axes (3, 3), and whether up is known."""
+    up_a, up_b = common_up(pair)
+    return {"level_a": level_rotation(up_a), "level_b": level_rotation(up_b), "up_known": up_a is not None}
+
+
+def sound_row(pair: PairInput) -> dict[str, Any]:
+    """Direction maps (MAPS, azimuths) and azimuth spectra (360,) of both frames, zeros without usable sound."""
+    up_a, up_b = common_up(pair)
+    maps = direction_maps(pair.sound_a, up_a), direction_maps(pair.sound_b, up_b)
+    spectra = azimuth_spectrum(pair.sound_a, up_a), azimuth_spectrum(pair.sound_b, up_b)
+    row: dict[str, Any] = {"sound": all(one is not None for one in (*maps, *spectra))}
+    shapes = (MAPS, MAP_SETTINGS.grid.azimuth_bins), (SPECTRUM_SETTINGS.grid.azimuth_bins,)
+    for view, one_map, one_spectrum in zip("ab", maps, spectra, strict=True):
+        row[f"maps_{view}"] = one_map if row["sound"] else np.zeros(shapes[0], np.float32)
+        row[f"spectrum_{view}"] = one_spectrum if row["sound"] else np.zeros(shapes[1], np.float32)
+    return row

@@ -22,15 +22,13 @@ from tqdm import tqdm
 from avbench.benchmark.audio.features import FEATURE_VERSION
 from avbench.benchmark.dataset import PairDataset, open_dataset
 from avbench.benchmark.metrics_spec import load_metrics_spec
-from avbench.benchmark.model_api import PairInput
 from avbench.benchmark.models.network_inputs import (
     MAP_SETTINGS,
     MAPS,
     SPECTRUM_SETTINGS,
-    azimuth_spectrum,
-    direction_maps,
-    fit_picture,
-    level_rotation,
+    picture_row,
+    sound_row,
+    up_row,
 )
 from avbench.benchmark.scoring import Labels
 from avbench.preprocessing.recording import Scale
@@ -160,31 +158,11 @@ def _build(
 def _fill(dataset: PairDataset, split: str, start: int, stop: int, folder: Path, image_size: tuple[int, int]) -> None:
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r+") for name in _layout(image_size)}
     for row, pair in enumerate(dataset.inputs(split, start=start, stop=stop), start=start):
-        for name, value in pair_features(pair, image_size).items():
+        features = picture_row(pair, image_size) | up_row(pair) | sound_row(pair)
+        for name, value in features.items():
             arrays[name][row] = value
     for array in arrays.values():
         array.flush()
-
-
-def pair_features(pair: PairInput, image_size: tuple[int, int]) -> dict[str, Any]:
-    """One row of all arrays that are made from inputs."""
-    fit = fit_picture(pair.image_a.shape[1], pair.image_a.shape[0], image_size)
-    row: dict[str, Any] = {
-        "image_a": fit.picture(pair.image_a),
-        "image_b": fit.picture(pair.image_b),
-        "intrinsics": fit.intrinsics(pair.intrinsics),
-        "up_known": pair.up_a is not None and pair.up_b is not None,
-    }
-    # Up of one frame alone would turn only one side of the pose.
-    up_a, up_b = (pair.up_a, pair.up_b) if row["up_known"] else (None, None)
-    row["level_a"], row["level_b"] = level_rotation(up_a), level_rotation(up_b)
-    maps = direction_maps(pair.sound_a, up_a), direction_maps(pair.sound_b, up_b)
-    spectra = azimuth_spectrum(pair.sound_a, up_a), azimuth_spectrum(pair.sound_b, up_b)
-    row["sound"] = all(one is not None for one in (*maps, *spectra))
-    for view, one_map, one_spectrum in zip("ab", maps, spectra, strict=True):
-        row[f"maps_{view}"] = one_map if row["sound"] else 0.0
-        row[f"spectrum_{view}"] = one_spectrum if row["sound"] else 0.0
-    return row
 
 
 def _open(dataset: PairDataset, split: str, folder: Path, image_size: tuple[int, int]) -> PairArrays:
