@@ -1,0 +1,63 @@
+"""What somebody hands in: a predictions file and who stands behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from avbench.benchmark.predictions import Predictions, check_complete, read_predictions
+from avbench.preprocessing.errors import InputError
+
+LONGEST_NAME = 80
+LONGEST_DESCRIPTION = 500
+
+
+@dataclass(frozen=True)
+class SubmissionInfo:
+    """Who hands in what.
+
+    Attributes:
+        name: Name of the model as it shall stand on the board.
+        team: Who hands it in; may be empty.
+        description: One or two sentences on the model; may be empty.
+        url: Paper or code; may be empty.
+
+    Raises:
+        InputError: A field is empty that must not be, too long, of more than one line, or no web address.
+    """
+
+    name: str
+    team: str = ""
+    description: str = ""
+    url: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name.strip():
+            raise InputError("submission: name", found="nothing", expected="the model's name", hint="use --name")
+        for field, value, longest in (
+            ("name", self.name, LONGEST_NAME),
+            ("team", self.team, LONGEST_NAME),
+            ("description", self.description, LONGEST_DESCRIPTION),
+        ):
+            if len(value) > longest:
+                raise InputError(
+                    f"submission: {field}", found=f"{len(value)} characters", expected=f"at most {longest}"
+                )
+            if not value.isprintable():
+                raise InputError(f"submission: {field}", found=repr(value), expected="one line of printable text")
+        if self.url and (urlsplit(self.url).scheme not in ("http", "https") or not urlsplit(self.url).netloc):
+            raise InputError("submission: url", found=repr(self.url), expected="an address with http:// or https://")
+
+
+def read_submission(path: Path, pair_ids: Sequence[str], conditions: Sequence[str]) -> Predictions:
+    """Read predictions and check that they answer exactly a board's pairs and conditions.
+
+    Raises:
+        InputError: A pair or condition is missing, doubled or foreign, a number is not finite, or a column is of a
+            wrong type; the row is named.
+    """
+    predictions = read_predictions(path)
+    check_complete(predictions, pair_ids, conditions=conditions)
+    return predictions

@@ -1,0 +1,240 @@
+"""A board scores what it is given, keeps what it has, and refuses the rest without a trace."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+from avbench.benchmark.predictions import Answer, Status, predictions_table, read_predictions, write_predictions
+from avbench.benchmark.scoring import score_condition
+from avbench.leaderboards.board import Board, create_board, open_board, submit
+from avbench.leaderboards.commands import board as board_command
+from avbench.leaderboards.commands import submit as submit_command
+from avbench.leaderboards.pages import html_page, markdown_page
+from avbench.leaderboards.submission import SubmissionInfo
+from avbench.preprocessing.errors import AvbenchError, InputError
+from avbench.preprocessing.geometry import axis_rotation
+from prepared_data import pair_row, write_dataset
+
+PAIRS = [f"pair-{i}" for i in range(6)]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    rows = [pair_row(name, axis_rotation("y", 5.0 * i), (0.1, 0.0, 0.5)) for i, name in enumerate(PAIRS)]
+    return write_dataset(tmp_path / "data", {"test": rows})
+
+
+@pytest.fixture
+def board(tmp_path: Path, data: Path) -> Board:
+    return create_board(tmp_path / "board", data, title="A & B <challenge>")
+
+
+def answers(error_deg: float) -> list[Answer]:
+    return [
+        Answer(name, "clean", axis_rotation("y", 5.0 * i + error_deg), np.array([0.1, 0.0, 0.5]))
+        for i, name in enumerate(PAIRS)
+    ]
+
+
+def hand_in(board: Board, tmp_path: Path, error_deg: float, name: str) -> str:
+    path = tmp_path / f"{name}.parquet"
+    write_predictions(path, answers(error_deg))
+    return submit(board, path, SubmissionInfo(name)).entry.entry_id
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != ".lock")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def test_entries_are_ranked_and_scored_as_the_score_command_would(board: Board, tmp_path: Path) -> None:
+    for name, error in (("poor", 15.0), ("good", 1.0), ("middling", 8.0)):
+        hand_in(board, tmp_path, error, name)
+    assert [(rank, entry.submission.name) for rank, entry in board.ranked()] == [
+        (1, "good"),
+        (2, "middling"),
+        (3, "poor"),
+    ]
+    for _, entry in board.ranked():
+        stored = read_predictions(board.folder / "submissions" / f"{entry.entry_id}.parquet")
+        assert entry.scores["clean"] == score_condition(stored, board.labels()).to_json()
+    # Constant errors of 1 and 15 degrees: trapezoid AUC@20 = 1 - e/20 + e/(2 * 6 * 20).
+    assert board.ranking_value(board.entries()[1]) == pytest.approx(100 * (1 - 1 / 20 + 1 / 240))
+    assert board.ranking_value(board.entries()[0]) == pytest.approx(100 * (1 - 15 / 20 + 15 / 240))
+
+
+def test_equal_numbers_share_a_rank(board: Board, tmp_path: Path) -> None:
+    hand_in(board, tmp_path, 4.0, "first")
+    hand_in(board, tmp_path, 4.0, "second")
+    hand_in(board, tmp_path, 9.0, "third")
+    assert [(rank, entry.submission.name) for rank, entry in board.ranked()] == [
+        (1, "first"),
+        (1, "second"),
+        (3, "third"),
+    ]
+    assert len({entry.entry_id for entry in board.entries()}) == 3
+
+
+def test_the_same_again_is_not_entered_twice(board: Board, tmp_path: Path) -> None:
+    hand_in(board, tmp_path, 4.0, "model")
+    before = everything(board.folder)
+    again = submit(board, tmp_path / "model.parquet", SubmissionInfo("model"))
+    assert again.already_there
+    assert everything(board.folder) == before
+
+
+def broken_table(kind: str) -> pa.Table:
+    rows = answers(3.0)
+    if kind == "missing":
+        rows = rows[:-1]
+    elif kind == "doubled":
+        rows.append(rows[2])
+    elif kind == "foreign":
+        rows[1] = Answer("pair-99", "clean", rows[1].rotation_a_b, rows[1].translation_a_b)
+    elif kind == "nan":
+        rows[3] = Answer(rows[3].pair_id, "clean", np.full((3, 3), np.nan), rows[3].translation_a_b)
+    elif kind == "condition":
+        rows[0] = Answer(rows[0].pair_id, "fog-3", rows[0].rotation_a_b, rows[0].translation_a_b)
+    table = predictions_table(rows)
+    if kind == "type":
+        index = table.schema.get_field_index("rotation_a_b")
+        return table.set_column(index, "rotation_a_b", pa.array(["identity"] * len(rows)))
+    return table
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("missing", "1 of 6 pairs without a row, the first is pair-5"),
+        ("doubled", r"row 6: pair_id: found 'pair-2' a second time"),
+        ("foreign", r"row 1: pair_id: found 'pair-99'"),
+        ("nan", r"row 3 \(pair pair-3\): rotation_a_b"),
+        ("type", "column rotation_a_b: found string"),
+        ("condition", r"row 0: condition: found 'fog-3'"),
+    ],
+)
+def test_a_bad_submission_is_refused_and_the_board_unchanged(
+    board: Board, tmp_path: Path, kind: str, says: str
+) -> None:
+    hand_in(board, tmp_path, 4.0, "model")
+    before = everything(board.folder)
+    path = tmp_path / "bad.parquet"
+    pq.write_table(broken_table(kind), path)
+    with pytest.raises(InputError, match=says):
+        submit(board, path, SubmissionInfo("bad"))
+    assert everything(board.folder) == before
+
+
+def test_a_failed_pair_is_an_answer_and_costs_the_worst(board: Board, tmp_path: Path) -> None:
+    rows = answers(0.0)
+    rows[0] = Answer(PAIRS[0], "clean", None, None, status=Status.ERROR, message="out of memory")
+    write_predictions(tmp_path / "failed.parquet", rows)
+    entry = submit(board, tmp_path / "failed.parquet", SubmissionInfo("fragile")).entry
+    assert entry.scores["clean"]["counts"]["error"] == 1
+    assert entry.scores["clean"]["rotation"]["mean_deg"] == pytest.approx(180 / 6)
+
+
+def test_predictions_for_another_data_set_are_refused(board: Board, tmp_path: Path) -> None:
+    path = tmp_path / "other.parquet"
+    write_predictions(path, answers(1.0), {"settings": {"dataset_fingerprint": "somewhere else"}})
+    with pytest.raises(InputError, match="another version of the data set"):
+        submit(board, path, SubmissionInfo("model"))
+
+
+def test_a_full_disk_leaves_the_board_as_it_was(board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hand_in(board, tmp_path, 4.0, "model")
+    before = everything(board.folder)
+    write_predictions(tmp_path / "next.parquet", answers(2.0))
+    original = Path.write_text
+
+    def full(self: Path, *args: object, **kwargs: object) -> int:
+        if "entries" in self.name:
+            raise OSError(28, "No space left on device")
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(AvbenchError, match="No space left"):
+        submit(board, tmp_path / "next.parquet", SubmissionInfo("next"))
+    assert everything(board.folder) == before
+
+
+def test_submissions_at_once_all_arrive(board: Board, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda i: hand_in(board, tmp_path, float(i), f"model-{i}"), range(8)))
+    assert {entry.submission.name for entry in board.entries()} == {f"model-{i}" for i in range(8)}
+
+
+def test_pages_say_the_same_and_escape_what_people_write(board: Board, tmp_path: Path) -> None:
+    path = tmp_path / "model.parquet"
+    write_predictions(path, answers(2.0))
+    info = SubmissionInfo("net | <b>bold</b>", "T&T", "uses <script>", "https://example.org/?a=1&b=2")
+    submit(board, path, info)
+    page, markdown = html_page(board), markdown_page(board)
+    assert "<b>" not in page
+    assert "<script>" not in page
+    assert "net | &lt;b&gt;bold" in page
+    assert "https://example.org/?a=1&amp;b=2" in page
+    assert r"net \| <b>bold</b>" in markdown
+    cells = board.entries()[0].scores["clean"]["total"]["auc"]["20"]
+    assert f"{cells:.2f}" in page
+    assert f"{cells:.2f}" in markdown
+    assert not any(url in page for url in ("src=", "@import", "<link"))
+
+
+def test_a_board_of_rotations_is_ranked_by_rotation(tmp_path: Path) -> None:
+    rows = [pair_row(name, axis_rotation("y", 5.0), (0, 0, 0), "rotation_only") for name in PAIRS]
+    board = create_board(tmp_path / "b", write_dataset(tmp_path / "d", {"test": rows}), title="turns")
+    assert board.config.rank_by == "rotation.mean_deg"
+    for name, error in (("far", 20.0), ("near", 2.0)):
+        hand_in(board, tmp_path, error, name)
+    assert [entry.submission.name for _, entry in board.ranked()] == ["near", "far"]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [({"split": "val"}, "val"), ({"conditions": ()}, "conditions"), ({"rank_by": "beauty"}, "rank_by: found 'beauty'")],
+)
+def test_an_impossible_board_is_refused(tmp_path: Path, data: Path, options: dict[str, object], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        create_board(tmp_path / "new", data, title="x", **options)  # type: ignore[arg-type]
+    assert not (tmp_path / "new" / "board.json").exists()
+
+
+def test_a_used_folder_or_no_board_is_refused(board: Board, tmp_path: Path, data: Path) -> None:
+    with pytest.raises(InputError, match="something in it"):
+        create_board(board.folder, data, title="again")
+    with pytest.raises(InputError, match="avbench board create"):
+        open_board(tmp_path / "nothing")
+    config = board.folder / "board.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "metrics_spec_version": "0.1"}))
+    with pytest.raises(InputError, match="metrics_spec_version"):
+        open_board(board.folder)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"name": " "}, {"name": "x" * 81}, {"name": "a\nb"}, {"name": "a", "url": "javascript:alert(1)"}]
+)
+def test_bad_submission_facts_are_refused(fields: dict[str, str]) -> None:
+    with pytest.raises(InputError, match="submission"):
+        SubmissionInfo(**fields)
+
+
+def test_the_commands_print_the_board(tmp_path: Path, data: Path) -> None:
+    folder = str(tmp_path / "board")
+    runner = CliRunner()
+    made = runner.invoke(board_command, ["create", folder, "--data", str(data), "--title", "Turns"])
+    assert made.exit_code == 0, made.output
+    write_predictions(tmp_path / "p.parquet", answers(3.0))
+    done = runner.invoke(submit_command, [str(tmp_path / "p.parquet"), "--board", folder, "--name", "net"])
+    assert done.exit_code == 0, done.output
+    assert "rank 1 of 1" in done.output
+    assert "| net |" in runner.invoke(board_command, ["show", folder]).output
+    assert (tmp_path / "board" / "index.html").is_file()

@@ -1,0 +1,108 @@
+"""Small prepared data sets, as `avbench prepare` lays them out, without the way through a recording."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import simplejpeg
+import soundfile
+
+from avbench.preprocessing.geometry import rotation_angle_deg
+from avbench.preprocessing.schema import table_from_rows
+
+RATE_HZ = 8000
+
+
+def picture_bytes(seed: int, height: int = 24, width: int = 32) -> bytes:
+    image = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return simplejpeg.encode_jpeg(image, quality=90)
+
+
+def sound_bytes(seed: int, channels: int, samples: int = 400) -> bytes:
+    data = np.random.default_rng(seed).integers(-20000, 20000, (samples, channels), dtype=np.int16)
+    file = io.BytesIO()
+    soundfile.write(file, data, RATE_HZ, format="FLAC", subtype="PCM_16")
+    return file.getvalue()
+
+
+def pair_row(
+    pair_id: str, rotation: Any = None, translation: Any = (0.0, 0.0, 1.0), scale: str = "metric", **changed: Any
+) -> dict[str, Any]:
+    """One row of the pair schema; `changed` replaces columns."""
+    R = np.eye(3) if rotation is None else np.asarray(rotation, dtype=np.float64)
+    t = np.asarray(translation, dtype=np.float64)
+    seed = int(hashlib.sha256(pair_id.encode()).hexdigest()[:6], 16)
+    row: dict[str, Any] = {
+        "pair_id": pair_id,
+        "recording_id": f"rec-{seed % 3}",
+        "group_id": f"group-{seed % 3}",
+        "split": "test",
+        "source": "test",
+        "licence": "CC0-1.0",
+        "time_a_ns": seed * 1000,
+        "time_b_ns": seed * 1000 + 500_000_000,
+        "image_a": {"bytes": picture_bytes(seed), "path": None},
+        "image_b": {"bytes": picture_bytes(seed + 1), "path": None},
+        "width_px": 32,
+        "height_px": 24,
+        "fx_px": 30.0,
+        "fy_px": 31.0,
+        "cx_px": 15.5,
+        "cy_px": 11.5,
+        "audio_a": {"bytes": sound_bytes(seed, 3), "path": None},
+        "audio_b": {"bytes": sound_bytes(seed + 1, 3), "path": None},
+        "audio_sample_rate_hz": RATE_HZ,
+        "audio_channels": 3,
+        "audio_valid_start_a": 0,
+        "audio_valid_stop_a": 400,
+        "audio_valid_start_b": 0,
+        "audio_valid_stop_b": 350,
+        "array_kind": "microphones",
+        "mic_positions_m": [[0.1, 0.0, 0.0], [-0.1, 0.0, 0.0], [0.0, 0.05, 0.0]],
+        "up_a": [0.0, -1.0, 0.0],
+        "up_b": [0.0, -1.0, 0.0],
+        "up_source": "imu",
+        "rotation_a_b": R.tolist(),
+        "translation_a_b_m": t.tolist(),
+        "scale": scale,
+        "pose_source": "test",
+        "pose_sigma_deg": None,
+        "direction_sigma_deg": None,
+        "rotation_deg": float(rotation_angle_deg(R)),
+        "baseline_m": float(np.linalg.norm(t)) if scale == "metric" else None,
+        "view_overlap": 0.5,
+        "pose_quality": None,
+        "gap_s": 0.5,
+        "sync_offset_ms": 0.0,
+        "sync_sigma_ms": None,
+        "sharpness_a": 100.0,
+        "sharpness_b": 100.0,
+        "brightness_a": 128.0,
+        "brightness_b": 128.0,
+        "level_a_dbfs": -20.0,
+        "level_b_dbfs": -20.0,
+    }
+    return {**row, **changed}
+
+
+def write_dataset(
+    folder: Path, splits: dict[str, list[dict[str, Any]]], *, shards: int = 1, rows_per_group: int = 4
+) -> Path:
+    """A data set folder as `avbench prepare` lays it out."""
+    (folder / "data").mkdir(parents=True)
+    digest = hashlib.sha256()
+    for split, rows in splits.items():
+        bounds = np.linspace(0, len(rows), shards + 1).astype(int)
+        for number in range(shards):
+            path = folder / "data" / f"{split}-{number:05d}-of-{shards:05d}.parquet"
+            chosen = [{**row, "split": split} for row in rows[bounds[number] : bounds[number + 1]]]
+            pq.write_table(table_from_rows(chosen), path, row_group_size=rows_per_group)
+            digest.update(path.read_bytes())
+    (folder / "manifest.json").write_text(json.dumps({"dataset_fingerprint": digest.hexdigest()}), encoding="utf-8")
+    return folder
