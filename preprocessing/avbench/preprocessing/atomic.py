@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from avbench.preprocessing.errors import AvbenchError
+from avbench.preprocessing.errors import OutputError
 
 
 @contextmanager
@@ -16,7 +16,7 @@ def atomic_path(final: Path) -> Iterator[Path]:
     """Give a temporary path beside `final`; on success it is flushed to disk and takes that name, else it is removed.
 
     Raises:
-        AvbenchError: The disk is full or cannot be written to; nothing is left behind.
+        OutputError: The disk is full or cannot be written to; nothing is left behind.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
     # The last suffix stays, since some writers choose the format by it.
@@ -27,7 +27,7 @@ def atomic_path(final: Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         temporary.replace(final)
     except OSError as error:
-        raise AvbenchError(
+        raise OutputError(
             f"{final}: could not be written ({error.strerror or error}); free some space or check the permissions and "
             "run the same command again: finished parts are kept"
         ) from error

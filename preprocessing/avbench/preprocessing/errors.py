@@ -40,6 +40,10 @@ def _rebuild_input_error(where: str, found: str, expected: str, hint: str) -> In
     return InputError(where, found=found, expected=expected, hint=hint)
 
 
+class OutputError(AvbenchError):
+    """A result that could not be written: a full disk, a missing permission. It concerns the whole run."""
+
+
 class MissingDependencyError(AvbenchError):
     """An optional package is not installed."""
 

@@ -59,10 +59,11 @@ class Column:
     nullable: bool = False
 
 
-_IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-_VECTOR3 = pa.list_(pa.float64(), 3)
-_MATRIX33 = pa.list_(pa.list_(pa.float64(), 3), 3)
-_POSITIONS = pa.list_(pa.list_(pa.float64(), 3))
+_ENCODED = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+# Parquet calls the items of a list "element"; so named from the start, a schema comes back from a file unchanged.
+_VECTOR3 = pa.list_(pa.field("element", pa.float64()), 3)
+_MATRIX33 = pa.list_(pa.field("element", _VECTOR3), 3)
+_POSITIONS = pa.list_(pa.field("element", _VECTOR3))
 _S, _I64, _F64, _I32 = pa.string(), pa.int64(), pa.float64(), pa.int32()
 _IN, _LABEL, _DERIVED = Role.INPUT, Role.LABEL, Role.LABEL_DERIVED
 
@@ -78,8 +79,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("time_a_ns", _I64, _IN, "ns", "presentation time of frame a on the recording's clock"),
     Column("time_b_ns", _I64, _IN, "ns", "presentation time of frame b"),
     # pictures
-    Column("image_a", _IMAGE, _IN, "", "frame a: encoded picture, upright, rectified to a pinhole"),
-    Column("image_b", _IMAGE, _IN, "", "frame b"),
+    Column("image_a", _ENCODED, _IN, "", "frame a: encoded picture, upright, rectified to a pinhole"),
+    Column("image_b", _ENCODED, _IN, "", "frame b"),
     Column("width_px", _I32, _IN, "px", "width of both pictures"),
     Column("height_px", _I32, _IN, "px", "height of both pictures"),
     Column("fx_px", _F64, _IN, "px", "focal length along x"),
@@ -88,9 +89,9 @@ COLUMNS: tuple[Column, ...] = (
     Column("cy_px", _F64, _IN, "px", "principal point, y"),
     # sound
     Column(
-        "audio_a", _IMAGE, _IN, "", "all channels of the clip centred on frame a, lossless FLAC or WAV", nullable=True
+        "audio_a", _ENCODED, _IN, "", "all channels of the clip centred on frame a, lossless FLAC or WAV", nullable=True
     ),
-    Column("audio_b", _IMAGE, _IN, "", "the same for frame b", nullable=True),
+    Column("audio_b", _ENCODED, _IN, "", "the same for frame b", nullable=True),
     Column("audio_sample_rate_hz", _I32, _IN, "Hz", "sample rate of both clips", nullable=True),
     Column("audio_channels", _I32, _IN, "", "channels of both clips", nullable=True),
     Column("audio_valid_start_a", _I64, _IN, "samples", "first sample of clip a that is not padding", nullable=True),
@@ -105,11 +106,31 @@ COLUMNS: tuple[Column, ...] = (
     Column("up_source", _S, _IN, "", "imu, trajectory or simulated", nullable=True),
     # label
     Column("rotation_a_b", _MATRIX33, _LABEL, "", CONVENTIONS["rotation_a_b"]),
-    Column("translation_a_b_m", _VECTOR3, _LABEL, "m", CONVENTIONS["translation_a_b_m"] + "; zero if rotation_only"),
+    Column(
+        "translation_a_b_m",
+        _VECTOR3,
+        _LABEL,
+        "m",
+        CONVENTIONS["translation_a_b_m"] + "; in a unit of its own if scale is unknown, zero if rotation_only",
+    ),
     Column("scale", _S, _LABEL, "", "metric, unknown (direction only) or rotation_only"),
     Column("pose_source", _S, _LABEL, "", "how the poses were made"),
-    Column("pose_sigma_deg", _F64, _DERIVED, "deg", "standard uncertainty of the rotation", nullable=True),
-    Column("direction_sigma_deg", _F64, _DERIVED, "deg", "standard uncertainty of the direction", nullable=True),
+    Column(
+        "pose_sigma_deg",
+        _F64,
+        _DERIVED,
+        "deg",
+        "standard uncertainty of the rotation, given by the source",
+        nullable=True,
+    ),
+    Column(
+        "direction_sigma_deg",
+        _F64,
+        _DERIVED,
+        "deg",
+        "standard uncertainty of the direction of the translation",
+        nullable=True,
+    ),
     # strata by which results are broken down
     Column("rotation_deg", _F64, _DERIVED, "deg", "angle of rotation_a_b"),
     Column("baseline_m", _F64, _DERIVED, "m", "length of translation_a_b_m; null unless metric", nullable=True),
@@ -118,11 +139,18 @@ COLUMNS: tuple[Column, ...] = (
     Column("gap_s", _F64, _IN, "s", "time between the frames"),
     Column("sync_offset_ms", _F64, _IN, "ms", "correction applied to the sound's clock", nullable=True),
     Column("sync_sigma_ms", _F64, _IN, "ms", "standard uncertainty of the sound's clock", nullable=True),
-    Column("sharpness_a", _F64, _IN, "", "variance of the Laplacian of picture a in grey levels squared"),
+    Column("sharpness_a", _F64, _IN, "", "variance of the Laplacian of picture a, grey levels squared"),
     Column("sharpness_b", _F64, _IN, "", "the same for picture b"),
     Column("brightness_a", _F64, _IN, "", "mean grey level of picture a, 0 to 255"),
     Column("brightness_b", _F64, _IN, "", "the same for picture b"),
-    Column("level_a_dbfs", _F64, _IN, "dBFS", "RMS of clip a, all channels; -200 is silence", nullable=True),
+    Column(
+        "level_a_dbfs",
+        _F64,
+        _IN,
+        "dBFS",
+        "RMS of the valid part of clip a, all channels; -200 is silence",
+        nullable=True,
+    ),
     Column("level_b_dbfs", _F64, _IN, "dBFS", "the same for clip b", nullable=True),
 )
 
@@ -142,7 +170,9 @@ def pair_schema() -> pa.Schema:
         pa.field(
             column.name,
             column.arrow_type,
-            nullable=column.nullable,
+            # The Hugging Face library knows no field that must not be null, and takes a picture in one for a plain
+            # struct; `table_from_rows` sees to it that pictures are there.
+            nullable=column.nullable or column.name in IMAGE_COLUMNS,
             metadata={"role": str(column.role), "unit": column.unit, "description": column.description},
         )
         for column in COLUMNS
