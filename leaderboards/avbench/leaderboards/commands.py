@@ -18,7 +18,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--description", default="", help="One or two sentences on the model.")
 @click.option("--url", default="", help="Paper or code.")
 def submit(predictions: Path, board_folder: Path, name: str, team: str, description: str, url: str) -> None:
-    r"""Hand in PREDICTIONS to a board, which scores them itself.
+    """Hand in PREDICTIONS to a board, which scores them itself.
 
     The predictions must answer every pair of the board's split; a file that does not is refused and the board stays
     as it is.
@@ -43,7 +43,7 @@ def submit(predictions: Path, board_folder: Path, name: str, team: str, descript
 
 @click.group()
 def board() -> None:
-    r"""Make and show boards.
+    """Make and show boards.
 
     \b
     Example:
@@ -60,7 +60,7 @@ def board() -> None:
 @click.option("--condition", "conditions", multiple=True, help="Condition to answer; repeat for more. [default: clean]")
 @click.option("--rank-by", default=None, help='For example "total.auc.20" or "rotation.mean_deg".')
 def create(folder: Path, data: Path, title: str, split: str, conditions: tuple[str, ...], rank_by: str | None) -> None:
-    r"""Make a board in FOLDER for a split of a prepared data set.
+    """Make a board in FOLDER for a split of a prepared data set.
 
     \b
     Example:
@@ -80,7 +80,7 @@ def create(folder: Path, data: Path, title: str, split: str, conditions: tuple[s
 @board.command()
 @click.argument("folder", type=_FOLDER)
 def show(folder: Path) -> None:
-    r"""Print the table of the board in FOLDER and make its pages again.
+    """Print the table of the board in FOLDER and make its pages again.
 
     \b
     Example:

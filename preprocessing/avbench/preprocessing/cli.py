@@ -29,11 +29,25 @@ class FloorGroup(click.Group):
         del ctx
         for point in _command_points():
             if point.name == cmd_name:
-                command = point.load()
-                if not isinstance(command, click.Command):
-                    raise TypeError(f"entry point {point.value} is not a click command")
-                return command
+                return _load(point)
         return None
+
+
+def _load(point: EntryPoint) -> click.Command:
+    try:
+        command = point.load()
+    except (ImportError, AttributeError) as error:
+        return _broken(point, str(error))
+    return command if isinstance(command, click.Command) else _broken(point, "it is not a click command")
+
+
+def _broken(point: EntryPoint, why: str) -> click.Command:
+    """Stands in for a verb that cannot be loaded, so that a broken plug-in does not take the others with it."""
+
+    def fail(**_: object) -> None:
+        raise AvbenchError(f"the command {point.name} ({point.value}) cannot be loaded: {why}; reinstall its package")
+
+    return click.Command(point.name, callback=fail, short_help=f"(cannot be loaded: {why})", add_help_option=False)
 
 
 def _command_points() -> tuple[EntryPoint, ...]:

@@ -93,7 +93,7 @@ def prepare(
     jobs: int | None,
     remake: bool,  # noqa: FBT001 - as above
 ) -> None:
-    r"""Turn raw recordings into Parquet shards of frame pairs.
+    """Turn raw recordings into Parquet shards of frame pairs.
 
     SOURCE is a folder of recordings, NAME.mp4 (mov, mkv, avi) with its sound inside or beside it as NAME.wav or
     NAME.flac, NAME.tum or NAME.csv with the trajectory and NAME.toml with the rig; or an Aria VRS file, or a folder of
