@@ -1,0 +1,296 @@
+"""Frames of a video file, found by presentation time stamp.
+
+Opening reads all packets without decoding them, which gives the stamps of all frames as the container states them
+(variable frame rate, non-zero start, edit lists and reordered frames included). Reading seeks to the key frame before
+each wanted frame, decodes up to it, and lets the decoder pass over frames that no later frame refers to. Each frame is
+recognised by its stamp; where a seek does not give what the packets promise, the file is decoded from its beginning.
+
+A decoder conceals damage: it invents what is missing. A picture that it reports as damaged, or that is predicted from
+such a picture, is therefore refused rather than returned.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from avbench.preprocessing.errors import InputError
+from avbench.preprocessing.media.container import NS_PER_S, open_container, seconds, ticks_to_ns
+from avbench.preprocessing.media.feed import (
+    Damage,
+    PacketFeed,
+    SeekMissedError,
+    decode_all,
+    demux,
+    single_threaded,
+    stamp_of,
+)
+from avbench.preprocessing.media.packets import PacketTable, Run, build_packet_table, plan_runs
+from avbench.preprocessing.media.upright import UprightConverter, frame_orientation
+from avbench.preprocessing.recording import Frame
+
+ErrorHandler = Callable[[InputError], None]
+
+
+@dataclass(frozen=True, eq=False)
+class VideoFile:
+    """A video stream, a `FrameSource`; made by `open_video`. It holds no open file and can be sent across processes.
+
+    Attributes:
+        path: The file.
+        time_ns: (N,) strictly increasing presentation times, on the container's clock.
+        width_px: Width of the upright frames.
+        height_px: Height of the upright frames.
+        notes: Lines a user should see: frames left out, a file that ends early.
+        stream_index: The stream within the file.
+        packets: The packets of the stream.
+    """
+
+    path: Path
+    time_ns: NDArray[np.int64]
+    width_px: int
+    height_px: int
+    notes: tuple[str, ...]
+    stream_index: int
+    packets: PacketTable
+
+    def read(self, indices: Sequence[int], *, on_error: ErrorHandler | None = None) -> Iterator[Frame]:
+        """Decode frames, upright and in RGB as the stream's colour range and matrix say.
+
+        Args:
+            indices: Strictly increasing indices into `time_ns`.
+            on_error: What to do with a frame that cannot be decoded: it is told the error and the frame is left out.
+                None: the error is raised; the frames before it have been given by then, and those after it can be
+                read with another call.
+
+        Returns:
+            The frames; each has exactly the stamp that was asked for.
+
+        Raises:
+            InputError: While iterating: a frame cannot be decoded whole or has another size. File and time are named.
+            IndexError: There is no such frame.
+            ValueError: `indices` do not increase.
+        """
+        wanted = [int(index) for index in indices]
+        if any(after <= before for before, after in itertools.pairwise(wanted)):
+            raise ValueError("indices of frames must increase")
+        if wanted and not 0 <= wanted[0] <= wanted[-1] < len(self.time_ns):
+            raise IndexError(f"frames {wanted[0]} to {wanted[-1]} of a video of {len(self.time_ns)} frames")
+        return self._read(wanted, on_error or _raise)
+
+    def _read(self, wanted: list[int], on_error: ErrorHandler) -> Iterator[Frame]:
+        converter = UprightConverter()
+        given = 0
+        try:
+            for index, decoded in self._decode_by_seeking(wanted):
+                yield from self._pictures(converter, index, decoded, on_error)
+                given += 1
+        except SeekMissedError:
+            for index, decoded in self._decode_from_beginning(wanted[given:], on_error):
+                yield from self._pictures(converter, index, decoded, on_error)
+
+    def _pictures(
+        self, converter: UprightConverter, index: int, decoded: Any, on_error: ErrorHandler
+    ) -> Iterator[Frame]:
+        """The picture of a decoded frame; none where `on_error` took the error."""
+        time_ns = int(self.time_ns[index])
+        expected = f"{self.width_px}x{self.height_px} px as at the beginning"
+        try:
+            image = converter.convert(decoded)
+            found = f"a picture of {image.shape[1]}x{image.shape[0]} px"
+        except ValueError as error:
+            image, found, expected = None, str(error), "quarter turns"
+        if image is not None and image.shape[:2] == (self.height_px, self.width_px):
+            yield Frame(time_ns, image)
+        else:
+            on_error(
+                InputError(
+                    f"{self.path}, frame at {seconds(time_ns)}",
+                    found=found,
+                    expected=expected,
+                    hint="cut the file where it changes",
+                )
+            )
+
+    def _decode_by_seeking(self, wanted: list[int]) -> Iterator[tuple[int, Any]]:
+        with open_container(self.path) as container:
+            stream = container.streams[self.stream_index]
+            context = single_threaded(stream)
+            feed = PacketFeed(container, stream, self.packets)
+            for run in plan_runs(self.packets, wanted):
+                feed.move_to(run.first)
+                context.flush_buffers()
+                yield from self._decode_run(context, feed, run)
+
+    def _decode_run(self, context: Any, feed: PacketFeed, run: Run) -> Iterator[tuple[int, Any]]:
+        table = self.packets
+        pending = deque((index, int(table.frame_pts[index])) for index in run.frames)
+        needed = {int(table.frame_packet[index]) for index in run.frames}
+        # What is shown before the key frame cannot be decoded from it, is not wanted, and may look damaged.
+        earliest = int(table.pts[run.first])
+        # One step more than there are packets: frames that the decoder still holds back are asked for at the end.
+        for number in range(run.first, run.last + 2):
+            packet = feed.take() if number <= run.last else None
+            context.skip_frame = "DEFAULT" if number in needed else "NONREF"
+            try:
+                decoded = context.decode(packet)
+            except av.FFmpegError as error:
+                if packet is not None and stamp_of(packet) < earliest:
+                    continue
+                raise SeekMissedError from error
+            for frame in decoded:
+                if frame.pts is None or (frame.is_corrupt and frame.pts >= earliest):
+                    raise SeekMissedError
+                if pending and frame.pts > pending[0][1]:
+                    raise SeekMissedError
+                if pending and frame.pts == pending[0][1]:
+                    yield pending.popleft()[0], frame
+            if not pending:
+                return
+        raise SeekMissedError
+
+    def _decode_from_beginning(self, wanted: list[int], on_error: ErrorHandler) -> Iterator[tuple[int, Any]]:
+        pending = deque((index, int(self.packets.frame_pts[index])) for index in wanted)
+        damage = Damage(self.packets)
+        with open_container(self.path) as container:
+            for frame in decode_all(container, container.streams[self.stream_index], damage.add_packet):
+                if not pending:
+                    return
+                if frame.pts is None:
+                    continue
+                if frame.is_corrupt:
+                    damage.add_frame(frame.pts)
+                while pending and frame.pts > pending[0][1]:
+                    on_error(self._undecodable(pending.popleft()[0]))
+                if pending and frame.pts == pending[0][1]:
+                    index, _ = pending.popleft()
+                    if damage.reaches(index):
+                        on_error(self._undecodable(index))
+                    else:
+                        yield index, frame
+        for index, _ in pending:
+            on_error(self._undecodable(index))
+
+    def _undecodable(self, index: int) -> InputError:
+        return InputError(
+            f"{self.path}, frame at {seconds(int(self.time_ns[index]))}",
+            found="a picture that is damaged or predicted from a damaged one",
+            expected="a picture that decodes",
+            hint="frames outside the damaged stretch can be used; copy the file again if the original plays",
+        )
+
+
+def _raise(error: InputError) -> None:
+    raise error
+
+
+def open_video(path: Path) -> VideoFile:
+    """Read the stamps and the size of the first video stream of a file.
+
+    Args:
+        path: The file, any container that FFmpeg reads and that stores presentation stamps.
+
+    Returns:
+        The opened video.
+
+    Raises:
+        InputError: No such file; empty, cut off or no media; no video stream; stamps that are not stored; nothing that
+            can be decoded; a picture turned by something else than quarter turns.
+    """
+    with open_container(path) as container:
+        stream = _video_stream(container, path)
+        index, time_base = stream.index, stream.time_base
+        table = _scan(container, stream, path)
+        stated_s = (container.duration or 0) / av.time_base
+    time_ns = np.array([ticks_to_ns(int(pts), time_base) for pts in table.frame_pts], dtype=np.int64)
+    time_ns.flags.writeable = False
+    width_px, height_px = _upright_size(path, index)
+    if len(time_ns) == 0:
+        raise _without_pictures(path)
+    return VideoFile(path, time_ns, width_px, height_px, _notes(path, table, time_ns, stated_s), index, table)
+
+
+def _video_stream(container: Any, path: Path) -> Any:
+    # A cover picture is a video stream of one frame; the first releases of PyAV 14 do not tell.
+    streams = [s for s in container.streams.video if "attached_pic" not in str(getattr(s, "disposition", ""))]
+    if not streams:
+        raise InputError(path, found="no video stream", expected="a video", hint="is this the sound of a recording?")
+    if streams[0].codec_context is None:
+        raise InputError(
+            path,
+            found="a video codec that the installed PyAV does not decode",
+            expected="a common codec such as H.264",
+            hint="re-encode the video, for instance with ffmpeg -i",
+        )
+    return streams[0]
+
+
+def _scan(container: Any, stream: Any, path: Path) -> PacketTable:
+    packets = [
+        (stamp_of(packet), packet.dts, packet.is_keyframe, packet.is_discard, packet.is_corrupt)
+        for packet in demux(container, stream)
+    ]
+    pts, dts, is_key, is_hidden, is_corrupt = zip(*packets, strict=True) if packets else ((), (), (), (), ())
+    decoding = [shown if stamp is None else stamp for shown, stamp in zip(pts, dts, strict=True)]
+    table = build_packet_table(pts, decoding, is_key=is_key, is_hidden=is_hidden, is_corrupt=is_corrupt)
+    # What FFmpeg gives as stamps of reordered frames in an AVI are guesses, and wrong ones for H.264. The packet of a
+    # second field has no stamp, so up to half of them may lack in a good file.
+    is_guessed = container.format.name == "avi" and stream.codec_context.has_b_frames
+    if is_guessed or table.unstamped > len(packets) // 2:
+        raise InputError(
+            path,
+            found="frames whose presentation times the file does not store"
+            + (" (an AVI with reordered frames)" if is_guessed else ""),
+            expected="a container with time stamps such as MP4, MOV or MKV",
+            hint="export it again from the camera's software into such a container",
+        )
+    return table
+
+
+def _upright_size(path: Path, stream_index: int) -> tuple[int, int]:
+    """Width and height of the first picture that decodes, brought upright."""
+    with open_container(path) as container:
+        frame = next(decode_all(container, container.streams[stream_index], lambda _: None), None)
+    if frame is None:
+        raise _without_pictures(path)
+    try:
+        turned = frame_orientation(frame).transposed
+    except ValueError as error:
+        raise InputError(
+            path,
+            found=str(error),
+            expected="quarter turns",
+            hint="re-encode the video upright, for instance with ffmpeg -i",
+        ) from error
+    return (frame.height, frame.width) if turned else (frame.width, frame.height)
+
+
+def _without_pictures(path: Path) -> InputError:
+    return InputError(
+        path,
+        found="a video stream without a picture that decodes",
+        expected="at least one frame",
+        hint="check that the file plays and was copied completely",
+    )
+
+
+def _notes(path: Path, table: PacketTable, time_ns: NDArray[np.int64], stated_s: float) -> tuple[str, ...]:
+    notes = []
+    if table.duplicates:
+        notes.append(f"{path}: {table.duplicates} frames with the stamp of another frame were left out")
+    if table.unstamped:
+        notes.append(f"{path}: {table.unstamped} pictures without a time stamp were left out")
+    if table.undecodable:
+        notes.append(f"{path}: {table.undecodable} frames that are cut off or have no key frame before were left out")
+    missing_s = stated_s - (int(time_ns[-1]) - int(time_ns[0])) / NS_PER_S
+    if missing_s > max(1.0, 0.05 * stated_s):
+        notes.append(f"{path}: the file states {stated_s:.1f} s, but its pictures end {missing_s:.1f} s earlier")
+    return tuple(notes)
