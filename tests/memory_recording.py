@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import axis_rotation, make_transform
 from avbench.preprocessing.recording import (
     ArrayKind,
     Camera,
+    ErrorHandler,
     Frame,
     Recording,
     Rig,
@@ -29,10 +31,17 @@ class MemoryFrames:
     """Frames painted on demand: a gradient with the frame's number in one corner."""
 
     time_ns: NDArray[np.int64]
+    damaged: tuple[int, ...] = ()
 
-    def read(self, indices: Sequence[int]) -> Iterator[Frame]:
+    def read(self, indices: Sequence[int], *, on_error: ErrorHandler | None = None) -> Iterator[Frame]:
         for index in indices:
-            yield Frame(int(self.time_ns[index]), paint(index))
+            if index in self.damaged:
+                error = InputError(f"frame {index}", found="damage", expected="a picture")
+                if on_error is None:
+                    raise error
+                on_error(error)
+            else:
+                yield Frame(int(self.time_ns[index]), paint(index))
 
 
 def paint(index: int) -> NDArray[np.uint8]:

@@ -172,9 +172,9 @@ def test_rows_come_in_order_and_each_frame_is_decoded_once() -> None:
     read: list[int] = []
 
     class Watched(MemoryFrames):
-        def read(self, indices: Any) -> Iterator[Any]:
+        def read(self, indices: Any, **options: Any) -> Iterator[Any]:
             read.extend(indices)
-            return super().read(indices)
+            return super().read(indices, **options)
 
     recording = make_recording()
     pairs = [(2, 5), (2, 6), (5, 6), (1, 9), (6, 9)]
@@ -185,6 +185,22 @@ def test_rows_come_in_order_and_each_frame_is_decoded_once() -> None:
     for row, (a, b) in zip(rows, pairs, strict=True):
         assert np.array_equal(decode_picture(row["image_a"]["bytes"], "a"), paint(a))
         assert np.array_equal(decode_picture(row["image_b"]["bytes"], "b"), paint(b))
+
+
+@pytest.mark.parametrize(
+    ("damaged", "kept"), [((5,), [(1, 9), (2, 9)]), ((9,), [(2, 5)]), ((2, 9), []), ((1, 2, 5, 9), [])]
+)
+def test_a_damaged_frame_costs_its_pairs_only(damaged: tuple[int, ...], kept: list[tuple[int, int]]) -> None:
+    recording = make_recording()
+    recording = replace(recording, frames=MemoryFrames(recording.frames.time_ns, damaged))
+    pairs = np.array([(2, 5), (1, 9), (2, 9)])
+    told: list[InputError] = []
+    rows = list(pair_rows(recording, poses_of_frames(recording, SETTINGS), pairs, SETTINGS, on_error=told.append))
+    stamps = [CLOCK_ZERO_NS + 100_000_000 * index for index in range(40)]
+    assert [(row["time_a_ns"], row["time_b_ns"]) for row in rows] == [(stamps[a], stamps[b]) for a, b in kept]
+    assert [error.where for error in told] == [f"frame {index}" for index in damaged]
+    with pytest.raises(InputError, match=f"frame {damaged[0]}"):
+        list(pair_rows(recording, poses_of_frames(recording, SETTINGS), pairs, SETTINGS))
 
 
 def test_no_pairs_no_rows() -> None:

@@ -17,6 +17,7 @@ from avbench.preprocessing.pairs import (
     Moments,
     PairChoice,
     PairSettings,
+    Sampling,
     choose_pairs,
 )
 from avbench.preprocessing.recording import Scale
@@ -183,6 +184,21 @@ def test_motion_is_spread_more_evenly_than_by_uniform_sampling() -> None:
     assert entropy(spread) > max(entropy(histogram) for histogram in uniform) + 0.2
     assert entropy(spread) > 0.93 * np.log(filled)  # nearly as even as can be
     assert (spread > 0).sum() == filled
+
+
+def test_uniform_sampling_shows_motion_as_it_happened() -> None:
+    m = bursts()
+    settings = PairSettings(pairs=2000, max_uses_per_frame=100, sampling=Sampling.UNIFORM)
+
+    def mean_rotation_deg(indices: NDArray[np.int64]) -> float:
+        T_a_b = relative_pose(m.T_world_camera[indices[:, 0]], m.T_world_camera[indices[:, 1]])
+        return float(rotation_angle_deg(T_a_b[:, :3, :3]).mean())
+
+    candidates = mean_rotation_deg(all_pairs(m, settings))
+    uniform = mean_rotation_deg(choose_pairs(m, settings, "walk").indices)
+    spread = mean_rotation_deg(choose_pairs(m, replace(settings, sampling=Sampling.SPREAD), "walk").indices)
+    assert abs(uniform - candidates) < 0.05 * candidates
+    assert spread > 1.15 * candidates
 
 
 def test_unknown_scale_is_spread_whatever_its_unit() -> None:

@@ -470,7 +470,7 @@ def test_a_mistake_of_ours_keeps_its_traceback(
 def test_files_that_cannot_be_read_do_not_pass_for_a_full_disk(
     recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def vanished(*args: Any) -> Any:
+    def vanished(*args: Any, **options: Any) -> Any:
         raise FileNotFoundError(2, "No such file or directory")
         yield
 

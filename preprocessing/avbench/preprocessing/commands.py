@@ -39,6 +39,13 @@ if TYPE_CHECKING:
 )
 @click.option("--min-gap", type=float, default=0.25, show_default=True, help="Shortest time between frames, seconds.")
 @click.option("--max-gap", type=float, default=3.0, show_default=True, help="Longest time between frames, seconds.")
+@click.option(
+    "--sampling",
+    type=click.Choice(["spread", "uniform"]),
+    default="spread",
+    show_default=True,
+    help="Spread pairs over all sizes of motion, or draw them as the motion happened.",
+)
 @click.option("--uses-per-frame", type=int, default=4, show_default=True, help="A frame is in at most this many pairs.")
 @click.option(
     "--max-pose-gap",
@@ -82,6 +89,7 @@ def prepare(
     pairs_per_recording: int,
     min_gap: float,
     max_gap: float,
+    sampling: str,
     uses_per_frame: int,
     max_pose_gap: float,
     pose_tolerance: float,
@@ -112,7 +120,7 @@ def prepare(
 
     from avbench.preprocessing.assembly import PackSettings
     from avbench.preprocessing.pair_row import AudioMode, RowSettings
-    from avbench.preprocessing.pairs import PairSettings
+    from avbench.preprocessing.pairs import PairSettings, Sampling
     from avbench.preprocessing.picture import PictureFormat
     from avbench.preprocessing.prepare import prepare as run
     from avbench.preprocessing.recording_part import PrepareSettings
@@ -125,6 +133,7 @@ def prepare(
             min_gap_s=min_gap,
             max_gap_s=max_gap,
             max_uses_per_frame=uses_per_frame,
+            sampling=Sampling(sampling),
             seed=seed,
         ),
         rows=RowSettings(

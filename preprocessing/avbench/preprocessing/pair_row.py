@@ -18,7 +18,16 @@ from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import FloatArray, relative_pose, rotation_angle_deg
 from avbench.preprocessing.pairs import Moments
 from avbench.preprocessing.picture import PictureFormat, brightness, decode_picture, encode_picture, sharpness
-from avbench.preprocessing.recording import ArrayKind, Camera, Frame, Recording, Scale, SoundSource, UpSource
+from avbench.preprocessing.recording import (
+    ArrayKind,
+    Camera,
+    ErrorHandler,
+    Frame,
+    Recording,
+    Scale,
+    SoundSource,
+    UpSource,
+)
 from avbench.preprocessing.rectify import Rectification, plan_rectification
 from avbench.preprocessing.sound_clip import cut_clip, encode_clip, level_dbfs
 from avbench.preprocessing.trajectory import PosesAt, interpolate
@@ -141,7 +150,12 @@ class _View:
 
 
 def pair_rows(
-    recording: Recording, poses: PosesAt, indices: NDArray[np.int64], settings: RowSettings
+    recording: Recording,
+    poses: PosesAt,
+    indices: NDArray[np.int64],
+    settings: RowSettings,
+    *,
+    on_error: ErrorHandler | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Make the rows of the chosen pairs, in their order.
 
@@ -150,6 +164,7 @@ def pair_rows(
         poses: Poses of all its frames.
         indices: (K, 2) frames a and b of each pair, a before b, sorted by b and then a.
         settings: How to make them.
+        on_error: Told of a frame that cannot be decoded; pairs of such a frame are left out. None raises the error.
 
     Yields:
         Rows of the schema; the split is `UNASSIGNED_SPLIT`.
@@ -166,17 +181,17 @@ def pair_rows(
     views: dict[int, _View] = {}
     waiting = [(int(a), int(b)) for a, b in indices]
     done = 0
-    wanted = sorted(last_use)
-    decoded = zip(wanted, recording.frames.read(wanted), strict=True)
-    for index, frame in decoded:
+    index_at = {int(recording.frames.time_ns[index]): index for index in last_use}
+    for frame in recording.frames.read(sorted(last_use), on_error=on_error):
+        index = index_at[frame.time_ns]
         views[index] = _view(recording, frame, rectification, settings)
-        while done < len(waiting) and waiting[done][1] == index:
+        # Pairs whose second frame was passed over can never come.
+        while done < len(waiting) and waiting[done][1] <= index:
             a, b = waiting[done]
-            yield _row(recording, poses, ups, rectification.camera, (a, b), (views[a], views[b]))
+            if a in views and b in views:
+                yield _row(recording, poses, ups, rectification.camera, (a, b), (views[a], views[b]))
             done += 1
         views = {kept: view for kept, view in views.items() if last_use[kept] > index}
-    if done < len(waiting):
-        raise RuntimeError(f"{recording.recording_id}: {len(waiting) - done} pairs were never reached")
 
 
 def _check_microphones(recording: Recording) -> None:

@@ -3,13 +3,15 @@
 All pairs of frames whose gap lies in the asked range, with poses of one piece of trajectory, are candidates. Uniformly
 drawn, most of them would show nearly the same small motion. So candidates are sorted into cells of rotation angle by
 baseline, and cells are served in turn, one pair each, until there are enough: rare large motions get as many pairs as
-common small ones as far as they exist, and no frame is used more than a few times.
+common small ones as far as they exist, and no frame is used more than a few times. `Sampling.UNIFORM` draws as the
+recording happened instead.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +35,13 @@ MAX_CANDIDATES = 200_000
 _CHUNK = 50_000
 
 
+class Sampling(StrEnum):
+    """How candidates are drawn."""
+
+    SPREAD = "spread"  # all sizes of motion alike, as far as they exist
+    UNIFORM = "uniform"  # every candidate alike: motion as it happened
+
+
 @dataclass(frozen=True)
 class PairSettings:
     """How pairs are chosen.
@@ -43,6 +52,7 @@ class PairSettings:
         max_gap_s: Longest.
         max_uses_per_frame: A frame is in at most this many pairs.
         seed: Seed of all drawing.
+        sampling: How candidates are drawn.
 
     Raises:
         InputError: A value makes no sense.
@@ -53,6 +63,7 @@ class PairSettings:
     max_gap_s: float = 3.0
     max_uses_per_frame: int = 4
     seed: int = 0
+    sampling: Sampling = Sampling.SPREAD
 
     def __post_init__(self) -> None:
         if self.pairs < 1:
@@ -164,7 +175,8 @@ def choose_pairs(moments: Moments, settings: PairSettings, recording_id: str) ->
     usable = _candidates(moments.time_ns, moments.has_pose & moments.has_sound, moments.segment, settings)
 
     pairs = _draw_candidates(usable, rng)
-    cells = _motion_cells(moments, pairs)
+    spread = settings.sampling is Sampling.SPREAD
+    cells = _motion_cells(moments, pairs) if spread else np.zeros(len(pairs), dtype=np.int64)
     chosen = _serve_cells(pairs, cells, settings, rng)
     counts = CandidateCounts(
         in_gap=in_gap,

@@ -5,7 +5,7 @@ Readers in `avbench.preprocessing.sources` turn raw layouts into `Recording`s; e
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import FloatArray
 
 
@@ -141,6 +142,10 @@ class Frame:
     image: NDArray[np.uint8]
 
 
+ErrorHandler = Callable[[InputError], None]
+"""Told of a frame that cannot be decoded; the frame is then left out."""
+
+
 class FrameSource(Protocol):
     """Pictures of a recording, found by presentation time stamp."""
 
@@ -149,8 +154,16 @@ class FrameSource(Protocol):
         """(N,) strictly increasing presentation times of all frames, on the recording's clock."""
         ...
 
-    def read(self, indices: Sequence[int]) -> Iterator[Frame]:
-        """Decode the frames of the given increasing indices into `time_ns`."""
+    def read(self, indices: Sequence[int], *, on_error: ErrorHandler | None = None) -> Iterator[Frame]:
+        """Decode the frames of the given increasing indices into `time_ns`.
+
+        Args:
+            indices: Which frames.
+            on_error: Told of a frame that cannot be decoded, which is then left out; None raises the error.
+
+        Raises:
+            InputError: A frame cannot be decoded and there is no `on_error`.
+        """
         ...
 
 

@@ -212,12 +212,13 @@ def _make_part(task: Task, key: str, part: Path) -> PreparedRecording:
         raise _no_pairs(recording, choice.counts, task.settings)
     digests: list[str] = []
     sizes: list[int] = []
+    damage: list[InputError] = []
 
     def watched() -> Iterator[dict[str, Any]]:
         # An operating system error here comes from reading the recording; left alone it would be taken for one of
         # writing the part.
         try:
-            for row in pair_rows(recording, poses, choice.indices, task.settings.rows):
+            for row in pair_rows(recording, poses, choice.indices, task.settings.rows, on_error=damage.append):
                 digests.append(row_digest(row))
                 sizes.append(payload_bytes(row))
                 yield row
@@ -225,6 +226,13 @@ def _make_part(task: Task, key: str, part: Path) -> PreparedRecording:
             raise _unreadable(task.ref, error) from error
 
     rows = write_rows(part, watched())
+    if damage and rows == 0:
+        part.unlink()
+        raise damage[0]
+    notes = list(recording.notes)
+    if damage:
+        lost = choice.counts.chosen - rows
+        notes.append(f"{len(damage)} frames cannot be decoded, {lost} pairs are left out; the first: {damage[0]}")
     prepared = PreparedRecording(
         recording_id=recording.recording_id,
         fingerprint=key,
@@ -239,7 +247,7 @@ def _make_part(task: Task, key: str, part: Path) -> PreparedRecording:
         scale=str(recording.trajectory.scale),
         sound=_sound_in_words(recording.sound),
         candidates=asdict(choice.counts),
-        notes=tuple(_without_root(note, task.ref) for note in recording.notes),
+        notes=tuple(_without_root(note, task.ref) for note in notes),
     )
     # Written last: a part without its record is one that was not finished.
     record = {"sha256": sha256_of(part), "prepared": asdict(prepared)}

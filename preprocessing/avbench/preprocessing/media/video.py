@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,9 +35,7 @@ from avbench.preprocessing.media.feed import (
 )
 from avbench.preprocessing.media.packets import PacketTable, Run, build_packet_table, plan_runs
 from avbench.preprocessing.media.upright import UprightConverter, frame_orientation
-from avbench.preprocessing.recording import Frame
-
-ErrorHandler = Callable[[InputError], None]
+from avbench.preprocessing.recording import ErrorHandler, Frame
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avbench.preprocessing.errors import InputError, MissingDependencyError
-from avbench.preprocessing.recording import Frame
+from avbench.preprocessing.recording import ErrorHandler, Frame
 
 RGB_STREAM = "214-1"
 SOUND_STREAM = "231-1"
@@ -217,31 +217,45 @@ class RgbFrames:
         """(N,) strictly increasing middles of exposure, device clock."""
         return self._time_ns
 
-    def read(self, indices: Sequence[int]) -> Iterator[Frame]:
+    def read(self, indices: Sequence[int], *, on_error: ErrorHandler | None = None) -> Iterator[Frame]:
         """Decode the frames of increasing indices.
 
+        Args:
+            indices: Which frames.
+            on_error: Told of a frame that cannot be decoded, which is then left out; None raises the error.
+
         Raises:
-            InputError: A record cannot be read or decoded.
+            InputError: A record cannot be read or decoded and there is no `on_error`.
         """
         video = _VideoDecoder(self._vrs)
         for index in indices:
-            record = self._vrs.record(RGB_STREAM, index)
-            if record.n_image_blocks != 1:
-                raise self._bad(index, f"{record.n_image_blocks} pictures", "one picture")
-            image_format = str(record.image_specs[0].image_format)
-            if image_format == "jpg":
-                image = self._decode_jpeg(index, record)
-            elif image_format == "video":
-                image = video.decode(index, record)
-            else:
-                raise self._bad(index, f"a picture stored as {image_format!r}", "JPEG or video")
-            if image.shape != (self.height_px, self.width_px, 3):
-                raise self._bad(
-                    index,
-                    f"a picture of {image.shape[1]}x{image.shape[0]} pixels",
-                    f"{self.width_px}x{self.height_px}, as the stream's configuration says",
-                )
-            yield Frame(int(self._time_ns[index]), image)
+            try:
+                yield self._frame(index, video)
+            except InputError as error:
+                if on_error is None:
+                    raise
+                on_error(error)
+                # What a failed decoder holds is not to be trusted for the next frame.
+                video = _VideoDecoder(self._vrs)
+
+    def _frame(self, index: int, video: _VideoDecoder) -> Frame:
+        record = self._vrs.record(RGB_STREAM, index)
+        if record.n_image_blocks != 1:
+            raise self._bad(index, f"{record.n_image_blocks} pictures", "one picture")
+        image_format = str(record.image_specs[0].image_format)
+        if image_format == "jpg":
+            image = self._decode_jpeg(index, record)
+        elif image_format == "video":
+            image = video.decode(index, record)
+        else:
+            raise self._bad(index, f"a picture stored as {image_format!r}", "JPEG or video")
+        if image.shape != (self.height_px, self.width_px, 3):
+            raise self._bad(
+                index,
+                f"a picture of {image.shape[1]}x{image.shape[0]} pixels",
+                f"{self.width_px}x{self.height_px}, as the stream's configuration says",
+            )
+        return Frame(int(self._time_ns[index]), image)
 
     def _decode_jpeg(self, index: int, record: Any) -> NDArray[np.uint8]:
         import simplejpeg

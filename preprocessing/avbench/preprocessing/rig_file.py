@@ -1,0 +1,400 @@
+"""The rig file of a recording in the folder layout: `<name>.toml`, over what `rig.toml` says for a whole folder.
+
+    licence = "CC-BY-4.0"               # of the recording
+    group = "kitchen"                   # place, take or wearer: never cut by a split
+    # split = "test"                    # train, val or test, to fix it by hand
+
+    [camera]                            # of the upright picture, in pixels; centre of the top left pixel is (0, 0)
+    width = 1920
+    height = 1080
+    fx = 1010.2
+    fy = 1009.8
+    cx = 961.3
+    cy = 540.9
+    distortion = "brown_conrady"        # none, brown_conrady, kannala_brandt or fisheye624
+    coefficients = [-0.28, 0.07, 0.0002, -0.0001]
+
+    [microphones]
+    array_kind = "microphones"          # microphones, binaural, stereo or ambisonic
+    positions_m = [                     # one for each channel, in camera axes: x right, y down, z forward
+        [-0.05, 0.01, 0.00],
+        [0.05, 0.01, 0.00],
+    ]
+
+    [time]                              # added to a clock to bring it onto the video's
+    trajectory_offset_s = 0.0
+    sound_offset_s = 0.0
+    sync_sigma_s = 0.002               # standard uncertainty of the sound's clock
+
+    [trajectory]
+    transform = "world_camera"          # world_camera, camera_world, world_body or body_world
+    axes = "opencv"                     # opencv, opengl, ros_body, unity or unreal
+    time_unit = "s"                     # s, ms, us or ns
+    scale = "metric"                    # metric, unknown or rotation_only
+    pose_source = "motion_capture"
+    pose_sigma_deg = 0.1
+    position_sigma_m = 0.002
+    world_up = [0.0, 0.0, 1.0]          # against gravity, in the trajectory's world
+
+Only the six numbers of `[camera]`, and `scale` where the trajectory has positions, must be there.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from avbench.preprocessing.errors import InputError
+from avbench.preprocessing.geometry import FloatArray, is_rotation, nearest_rotation
+from avbench.preprocessing.pose_convention import CameraAxes, PoseTransform, TimeUnit, TrajectoryConvention
+from avbench.preprocessing.recording import ArrayKind, Camera, Distortion, Scale, UpSource
+
+COMMON_RIG = "rig.toml"
+"""File with what is common to all recordings of a folder and the folders in it."""
+
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "": ("licence", "group", "split"),
+    "camera": ("width", "height", "fx", "fy", "cx", "cy", "distortion", "coefficients"),
+    "microphones": ("array_kind", "positions_m"),
+    "time": ("trajectory_offset_s", "sound_offset_s", "sync_sigma_s"),
+    "trajectory": (
+        "transform",
+        "axes",
+        "T_body_camera",
+        "time_unit",
+        "scale",
+        "metres_per_unit",
+        "pose_source",
+        "pose_sigma_deg",
+        "position_sigma_m",
+        "world_up",
+        "up_source",
+    ),
+}
+"""All fields by table; the first table is the top of the file."""
+
+COEFFICIENT_COUNTS: Mapping[Distortion, tuple[int, ...]] = {
+    Distortion.NONE: (0,),
+    Distortion.BROWN_CONRADY: (4, 5, 8),
+    Distortion.KANNALA_BRANDT: (4,),
+    Distortion.FISHEYE624: (12,),
+}
+"""How many coefficients a lens model has."""
+
+SPLITS = ("train", "val", "test")
+
+_RIGID_TOLERANCE = 1e-3  # of R'R - I; calibration files are written with at least four decimals
+_MAX_EXTENT_M = 10.0  # microphones further from the camera than this are not on its rig
+_Choice = TypeVar("_Choice", bound=StrEnum)
+
+
+@dataclass(frozen=True, eq=False)
+class RigFile:
+    """What rig files say about a recording.
+
+    Attributes:
+        camera: Intrinsics of the upright frames.
+        array_kind: What the channels of the sound are, None where unstated.
+        mic_positions_m: (channels, 3) in camera axes, None where unstated.
+        convention: How to understand the trajectory file.
+        up_source: Where up vectors come from, None where unstated.
+        sound_offset_ns: Added to the sound's own times.
+        sync_sigma_ns: Standard uncertainty of the sound's clock, None where unstated.
+        licence: Licence of the recording, None where unstated.
+        group: What a split must not cut, None where unstated.
+        split: The split asked for, None where unstated.
+    """
+
+    camera: Camera
+    array_kind: ArrayKind | None
+    mic_positions_m: FloatArray | None
+    convention: TrajectoryConvention
+    up_source: UpSource | None
+    sound_offset_ns: int
+    sync_sigma_ns: int | None
+    licence: str | None
+    group: str | None
+    split: str | None
+
+
+def read_rig(files: Sequence[Path]) -> RigFile:
+    """Read rig files, at least one, from the most general to the recording's own: a later field replaces an earlier.
+
+    Raises:
+        InputError: A file is not TOML, a field is unknown, missing, of the wrong type or out of range.
+    """
+    values: dict[str, _Value] = {}
+    for file in files:
+        values.update(_read_values(file))
+    fields = _Fields(values, files[-1])
+    array_kind = fields.choice("microphones.array_kind", ArrayKind)
+    positions = fields.numbers("microphones.positions_m", (None, 3))
+    if positions is not None:
+        array_kind = array_kind or ArrayKind.MICROPHONES
+        if array_kind is ArrayKind.AMBISONIC:
+            raise fields.error("microphones.positions_m", "positions of ambisonic channels", "none: they share a place")
+        if np.abs(positions).max() > _MAX_EXTENT_M:
+            raise fields.error("microphones.positions_m", f"{np.abs(positions).max():g} m", "metres in camera axes")
+    sigma_s = fields.number("time.sync_sigma_s", at_least=0.0)
+    return RigFile(
+        camera=_camera(fields),
+        array_kind=array_kind,
+        mic_positions_m=positions,
+        convention=_convention(fields),
+        up_source=_up_source(fields),
+        sound_offset_ns=fields.nanoseconds("time.sound_offset_s"),
+        sync_sigma_ns=None if sigma_s is None else round(sigma_s * 1e9),
+        licence=fields.text("licence"),
+        group=fields.text("group"),
+        split=fields.one_of("split", SPLITS),
+    )
+
+
+def _camera(fields: _Fields) -> Camera:
+    width, height = fields.pixels("camera.width"), fields.pixels("camera.height")
+    numbers = {name: fields.needed(f"camera.{name}") for name in ("fx", "fy", "cx", "cy")}
+    for name, size in (("cx", width), ("cy", height)):
+        if not -0.5 <= numbers[name] <= size - 0.5:
+            raise fields.error(f"camera.{name}", f"{numbers[name]:g}", f"a place in the picture, 0 to {size - 1}")
+    for name in ("fx", "fy"):
+        if numbers[name] <= 0.0:
+            raise fields.error(f"camera.{name}", f"{numbers[name]:g}", "a focal length above 0 px")
+    distortion = fields.choice("camera.distortion", Distortion)
+    coefficients = fields.numbers("camera.coefficients", (None,))
+    given = 0 if coefficients is None else len(coefficients)
+    if distortion is None and given:
+        raise fields.error("camera.distortion", "nothing", f"the lens model of the {given} coefficients")
+    distortion = distortion or Distortion.NONE
+    counts = COEFFICIENT_COUNTS[distortion]
+    if given not in counts:
+        expected = " or ".join(str(count) for count in counts)
+        raise fields.error("camera.coefficients", f"{given} coefficients", f"{expected} for {distortion}")
+    return Camera(
+        width_px=width,
+        height_px=height,
+        fx_px=numbers["fx"],
+        fy_px=numbers["fy"],
+        cx_px=numbers["cx"],
+        cy_px=numbers["cy"],
+        distortion=distortion,
+        coefficients=() if coefficients is None else tuple(coefficients.tolist()),
+    )
+
+
+def _convention(fields: _Fields) -> TrajectoryConvention:
+    metres_per_unit = fields.number("trajectory.metres_per_unit")
+    if metres_per_unit is not None and metres_per_unit <= 0.0:
+        raise fields.error("trajectory.metres_per_unit", f"{metres_per_unit:g}", "a length above 0")
+    return TrajectoryConvention(
+        transform=fields.choice("trajectory.transform", PoseTransform),
+        axes=fields.choice("trajectory.axes", CameraAxes) or CameraAxes.OPENCV,
+        time_unit=fields.choice("trajectory.time_unit", TimeUnit),
+        offset_ns=fields.nanoseconds("time.trajectory_offset_s"),
+        scale=fields.choice("trajectory.scale", Scale),
+        metres_per_unit=1.0 if metres_per_unit is None else metres_per_unit,
+        pose_source=fields.text("trajectory.pose_source") or "unspecified",
+        pose_sigma_deg=fields.number("trajectory.pose_sigma_deg", at_least=0.0),
+        position_sigma_m=fields.number("trajectory.position_sigma_m", at_least=0.0),
+        T_body_camera=_rigid(fields, "trajectory.T_body_camera"),
+        up_world=_direction(fields, "trajectory.world_up"),
+    )
+
+
+def _up_source(fields: _Fields) -> UpSource | None:
+    source = fields.choice("trajectory.up_source", UpSource)
+    if source is None and fields.has("trajectory.world_up"):
+        return UpSource.TRAJECTORY
+    return source
+
+
+def _direction(fields: _Fields, name: str) -> FloatArray | None:
+    vector = fields.numbers(name, (3,))
+    if vector is None:
+        return None
+    length = float(np.linalg.norm(vector))
+    if length < 1e-6:
+        raise fields.error(name, "a vector of length 0", "a direction")
+    return np.asarray(vector / length, dtype=np.float64)
+
+
+def _rigid(fields: _Fields, name: str) -> FloatArray | None:
+    T = fields.numbers(name, (4, 4))
+    if T is None:
+        return None
+    if not is_rotation(T[:3, :3], _RIGID_TOLERANCE) or not np.array_equal(T[3], [0.0, 0.0, 0.0, 1.0]):
+        raise fields.error(name, "a matrix that is not rigid", "a rotation, a translation in metres and 0 0 0 1 below")
+    T[:3, :3] = nearest_rotation(T[:3, :3])
+    return T
+
+
+# --- fields -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Value:
+    """A field's value and the file it stands in."""
+
+    value: object
+    file: Path
+
+
+def _read_values(file: Path) -> dict[str, _Value]:
+    """All fields of a file by dotted name; unknown ones are refused."""
+    try:
+        # Decimals, since an offset from 1970 in seconds does not fit a float to the nanosecond.
+        document = tomllib.loads(file.read_text(encoding="utf-8-sig"), parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(file, found=f"text that is not TOML ({error})", expected="a rig file") from error
+    except UnicodeDecodeError as error:
+        raise InputError(file, found="bytes that are not UTF-8 text", expected="a rig file") from error
+    except OSError as error:
+        raise InputError(file, found=error.strerror or str(error), expected="a rig file") from error
+    values: dict[str, _Value] = {}
+    for key, value in document.items():
+        if isinstance(value, dict) and key in FIELDS:
+            for name, inner in value.items():
+                if name not in FIELDS[key]:
+                    raise _unknown(file, f"{key}.{name}")
+                values[f"{key}.{name}"] = _Value(inner, file)
+        elif key in FIELDS[""]:
+            values[key] = _Value(value, file)
+        elif key in FIELDS:
+            raise InputError(f"{file}: {key}", found=_described(value), expected=f"a table [{key}]")
+        else:
+            raise _unknown(file, key)
+    return values
+
+
+def _unknown(file: Path, name: str) -> InputError:
+    full_names = [f"{table}.{field}" if table else field for table, fields in FIELDS.items() for field in fields]
+    by_last_part = {full.rpartition(".")[2]: full for full in full_names}
+    tables = {table: f"[{table}]" for table in FIELDS if table}
+    last_part = name.rpartition(".")[2]
+    # A field under the wrong table, a misspelt table, a misspelt field, in this order.
+    candidates = [by_last_part.get(last_part)]
+    for written, names in (
+        (name, {} if "." in name else tables),
+        (name, {full: full for full in full_names}),
+        (last_part, by_last_part),
+    ):
+        candidates += [names[near] for near in difflib.get_close_matches(written, names, n=1)]
+    nearest = next((candidate for candidate in candidates if candidate), None)
+    hint = f"did you mean {nearest}?" if nearest else "see docs/folder_layout.md"
+    return InputError(f"{file}: {name}", found="an unknown field", expected="a field of the rig file", hint=hint)
+
+
+class _Fields:
+    """Typed access to the fields of merged rig files."""
+
+    def __init__(self, values: Mapping[str, _Value], own_file: Path) -> None:
+        self._values = values
+        self._own_file = own_file
+
+    def has(self, name: str) -> bool:
+        return name in self._values
+
+    def error(self, name: str, found: str, expected: str, hint: str = "") -> InputError:
+        file = self._values[name].file if name in self._values else self._own_file
+        return InputError(f"{file}: {name}", found=found, expected=expected, hint=hint)
+
+    def text(self, name: str) -> str | None:
+        value = self._get(name)
+        if value is None:
+            return None
+        if not isinstance(value, str) or not value.strip() or not value.isprintable():
+            raise self.error(name, _described(value), "a text of one line")
+        return value.strip()
+
+    def one_of(self, name: str, choices: Sequence[str]) -> str | None:
+        value = self._get(name)
+        if value is None:
+            return None
+        if not isinstance(value, str) or value not in choices:
+            nearest = difflib.get_close_matches(str(value), choices, n=1)
+            hint = f"did you mean {nearest[0]!r}?" if nearest else ""
+            raise self.error(name, _described(value), f"one of {', '.join(choices)}", hint)
+        return value
+
+    def choice(self, name: str, kind: type[_Choice]) -> _Choice | None:
+        value = self.one_of(name, [str(member) for member in kind])
+        return None if value is None else kind(value)
+
+    def number(self, name: str, *, at_least: float | None = None) -> float | None:
+        value = self._get(name)
+        if value is None:
+            return None
+        if not _is_finite(value):
+            raise self.error(name, _described(value), "a number")
+        number = float(str(value))
+        if at_least is not None and number < at_least:
+            raise self.error(name, f"{number:g}", f"{at_least:g} or more")
+        return number
+
+    def needed(self, name: str) -> float:
+        number = self.number(name)
+        if number is None:
+            raise self.error(name, "nothing", "a number", "the camera needs width, height, fx, fy, cx and cy in pixels")
+        return number
+
+    def pixels(self, name: str) -> int:
+        number = self.needed(name)
+        if not number.is_integer() or not 1 <= number <= 65535:
+            raise self.error(name, f"{number:g}", "a whole number of pixels from 1 to 65535")
+        return int(number)
+
+    def nanoseconds(self, name: str) -> int:
+        """A time given in seconds; 0 where it is not given."""
+        if self.number(name) is None:
+            return 0
+        exact = Decimal(str(self._get(name))) * 10**9
+        if abs(exact) >= 2**62:
+            raise self.error(name, f"{exact / 10**9:g} s", "a time in seconds that fits 64-bit nanoseconds")
+        return int(exact.to_integral_value())
+
+    def numbers(self, name: str, shape: tuple[int | None, ...]) -> FloatArray | None:
+        """An array of numbers; None in `shape` stands for any length, at least 1 unless it is the only one."""
+        value = self._get(name)
+        if value is None:
+            return None
+        wanted = " x ".join("n" if length is None else str(length) for length in shape)
+        if not _fits(value, shape):
+            raise self.error(name, _described(value), f"{wanted} numbers, in [ ]")
+        return np.array(value, dtype=np.float64)
+
+    def _get(self, name: str) -> object | None:
+        return self._values[name].value if name in self._values else None
+
+
+def _is_finite(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        return False
+    exact = Decimal(value)
+    return exact.is_finite() and abs(exact) < Decimal("1e300")
+
+
+def _fits(value: object, shape: tuple[int | None, ...]) -> bool:
+    if not shape:
+        return _is_finite(value)
+    if not isinstance(value, list) or (shape[0] is not None and len(value) != shape[0]):
+        return False
+    return (len(shape) == 1 or bool(value)) and all(_fits(item, shape[1:]) for item in value)
+
+
+def _described(value: object) -> str:
+    """A value as the user wrote it, more or less, shortened."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "a table"
+    text = repr(value) if isinstance(value, str) else str(value)
+    if isinstance(value, list):
+        text = f"[{', '.join(_described(item) for item in value)}]"
+    return text if len(text) <= 60 else f"{text[:57]}..."

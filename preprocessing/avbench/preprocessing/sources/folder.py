@@ -1,0 +1,296 @@
+"""The folder layout: a video, its trajectory and a rig file under one name, with the sound inside or beside the video.
+
+    <name>.mp4 | .mov | .mkv | .avi     the video
+    <name>.wav | .flac                  its sound, any number of channels; without it, the sound in the video
+    <name>.tum | .csv                   its trajectory; see `trajectory_file`
+    <name>.toml                         its rig; see `rig_file`
+    rig.toml                            what is common to the recordings of this folder and of those in it
+
+Folders in the folder are searched too: a recording's id is its path without the suffix. The recording's clock is the
+presentation clock of the video, as the container states it. Sound inside the video has stamps on that clock, a sound
+file begins with the first frame, and a trajectory is taken to be on that clock; the rig file's offsets are added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avbench.preprocessing.errors import InputError
+from avbench.preprocessing.geometry import FloatArray
+from avbench.preprocessing.media.sound import ContainerSound, SoundFile, open_sound_file, open_video_sound
+from avbench.preprocessing.media.video import VideoFile, open_video
+from avbench.preprocessing.recording import ArrayKind, Recording, Rig, SoundSource, Trajectory, UpSource
+from avbench.preprocessing.rectify import rectified_camera
+from avbench.preprocessing.rig_file import COMMON_RIG, RigFile, read_rig
+from avbench.preprocessing.sources import Layout, RecordingRef
+from avbench.preprocessing.trajectory_file import TrajectoryFile, read_trajectory_file
+
+VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi")
+SOUND_SUFFIXES = (".wav", ".flac")
+TRAJECTORY_SUFFIXES = (".tum", ".csv")
+RIG_SUFFIX = ".toml"
+
+_Sound: TypeAlias = SoundFile | ContainerSound
+
+UNSTATED_LICENCE = "unspecified"
+
+_CHANNELS = {ArrayKind.BINAURAL: 2, ArrayKind.STEREO: 2, ArrayKind.AMBISONIC: 4}
+_MAX_ZOOM = 2.0  # a rectified picture that shows less than half of the frame's width is a wrong lens model
+_MIN_COVERED_SHARE = 0.5  # of the frames; below it the user is told
+
+
+def find(source: Path) -> list[RecordingRef]:
+    """Find the recordings of a folder, or the one of a video file.
+
+    A name is a recording if it has a video, or a rig file and a trajectory or sound: then its video is missing, which
+    `open_ref` reports.
+
+    Raises:
+        InputError: There is none.
+    """
+    root = source.parent if source.is_file() else source
+    inside = root.iterdir() if source.is_file() else root.rglob("*")
+    found: dict[str, list[Path]] = {}
+    for path in sorted(inside):
+        hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
+        if not hidden and _role(path) and path.name != COMMON_RIG and path.is_file():
+            found.setdefault(path.relative_to(root).with_suffix("").as_posix(), []).append(path)
+    if source.is_file():
+        name = source.stem
+        found = {name: found[name]} if _role(source) == "video" and name in found else {}
+    refs = [
+        RecordingRef(name, Layout.FOLDER, root, (*_common_rigs(root, files[0].parent), *files))
+        for name, files in found.items()
+        if _is_recording({_role(path) for path in files})
+    ]
+    if not refs:
+        raise InputError(
+            source,
+            found="no recording",
+            expected="<name>.mp4 (.mov, .mkv, .avi) with <name>.tum or .csv and <name>.toml, or an Aria .vrs file",
+            hint="see docs/folder_layout.md",
+        )
+    return refs
+
+
+def _role(path: Path) -> str | None:
+    roles = (("video", VIDEO_SUFFIXES), ("sound", SOUND_SUFFIXES), ("trajectory", TRAJECTORY_SUFFIXES))
+    suffix = path.suffix.lower()
+    if suffix == RIG_SUFFIX:
+        return "rig"
+    return next((role for role, suffixes in roles if suffix in suffixes), None)
+
+
+def _is_recording(roles: set[str | None]) -> bool:
+    return "video" in roles or ("rig" in roles and len(roles) > 1)
+
+
+def _common_rigs(root: Path, folder: Path) -> tuple[Path, ...]:
+    """The common rig files that apply in `folder`, from `root` downwards."""
+    folders = [folder, *folder.parents]
+    candidates = [place / COMMON_RIG for place in reversed(folders[: folders.index(root) + 1])]
+    return tuple(path for path in candidates if path.is_file())
+
+
+def open_ref(ref: RecordingRef) -> Recording:
+    """Open a recording.
+
+    Raises:
+        InputError: A file is missing, doubled, unreadable or contradicts another.
+    """
+    rigs = [path for path in ref.files if _role(path) == "rig"]
+    video_path = _the_one(ref, "video", VIDEO_SUFFIXES)
+    trajectory_path = _the_one(ref, "trajectory", TRAJECTORY_SUFFIXES)
+    sound_path = _at_most_one(ref, "sound")
+    if not rigs:
+        raise InputError(
+            video_path,
+            found="no rig file",
+            expected=f"{video_path.with_suffix(RIG_SUFFIX).name}, or {COMMON_RIG} for the whole folder",
+            hint="it states at least the camera; see docs/folder_layout.md",
+        )
+    rig_file = read_rig(rigs)
+    video = open_video(video_path)
+    _check_camera(rigs[-1], rig_file, video_path, video)
+    poses = read_trajectory_file(trajectory_path, rig_file.convention, video.time_ns)
+    notes = [*video.notes, *_check_overlap(trajectory_path, poses.trajectory, video.time_ns)]
+    up_source = _up_source(rigs[-1], rig_file, poses)
+    sound = _open_sound(sound_path, video_path, video, rig_file)
+    microphones = None
+    if sound is not None:
+        microphones = _microphones(rigs[-1], rig_file, sound, sound_path or video_path)
+        notes.extend(sound.notes)
+    if rig_file.licence is None:
+        notes.append(f"{rigs[-1]}: no licence stated; the rows say {UNSTATED_LICENCE!r}")
+    if rig_file.group is None:
+        notes.append(f"{rigs[-1]}: no group stated; a split may put another recording of the same place elsewhere")
+    return Recording(
+        recording_id=ref.recording_id,
+        group_id=rig_file.group or ref.recording_id,
+        source=str(Layout.FOLDER),
+        licence=rig_file.licence or UNSTATED_LICENCE,
+        frames=video,
+        sound=sound,
+        camera=rig_file.camera,
+        rig=microphones,
+        trajectory=poses.trajectory,
+        up_source=up_source,
+        up_camera=poses.up_camera,
+        split=rig_file.split,
+        sync_offset_ns=rig_file.sound_offset_ns,
+        sync_sigma_ns=rig_file.sync_sigma_ns,
+        notes=tuple(notes),
+    )
+
+
+def _the_one(ref: RecordingRef, role: str, suffixes: Iterable[str]) -> Path:
+    """The recording's file of a role that it must have."""
+    path = _at_most_one(ref, role)
+    if path is None:
+        where = ref.root / ref.recording_id
+        raise InputError(where, found=f"no {role} file", expected=" or ".join(where.name + end for end in suffixes))
+    return path
+
+
+def _at_most_one(ref: RecordingRef, role: str) -> Path | None:
+    paths = [path for path in ref.files if _role(path) == role]
+    if len(paths) > 1:
+        raise InputError(
+            ref.root / ref.recording_id,
+            found=" and ".join(path.name for path in paths),
+            expected=f"one {role} file",
+            hint="move the others elsewhere",
+        )
+    return paths[0] if paths else None
+
+
+def _check_camera(rig_path: Path, rig_file: RigFile, video_path: Path, video: VideoFile) -> None:
+    """Whether the intrinsics can be those of the video's upright frames."""
+    camera = rig_file.camera
+    wanted, given = (video.width_px, video.height_px), (camera.width_px, camera.height_px)
+    if given != wanted:
+        scale = wanted[0] / given[0]
+        if given == wanted[::-1]:
+            hint = "the video is turned upright when it is read; give the intrinsics of the upright picture"
+        elif abs(wanted[1] / given[1] - scale) < 0.01 * scale:
+            hint = (
+                f"if the video is that picture scaled by {scale:.6g}, give fx, fy times that and "
+                f"cx = {(camera.cx_px + 0.5) * scale - 0.5:.6g}, cy = {(camera.cy_px + 0.5) * scale - 0.5:.6g}"
+            )
+        else:
+            hint = "the video shows a crop or another mode of the camera, which needs a calibration of its own"
+        raise InputError(
+            f"{rig_path}: camera.width, camera.height",
+            found=f"{given[0]} x {given[1]}",
+            expected=f"{wanted[0]} x {wanted[1]} as in {video_path.name}",
+            hint=hint,
+        )
+    try:
+        _, zoom = rectified_camera(camera, max(wanted))
+    except ValueError as error:
+        raise InputError(
+            f"{rig_path}: camera.coefficients", found=str(error), expected="a lens model that shows the picture"
+        ) from error
+    if zoom > _MAX_ZOOM:
+        raise InputError(
+            f"{rig_path}: camera.coefficients",
+            found=f"a lens model that leaves {100 / zoom:.0f} % of the picture's width",
+            expected=f"{100 / _MAX_ZOOM:.0f} % or more",
+            hint="check the model, the order of its coefficients, and fx and fy",
+        )
+
+
+def _check_overlap(path: Path, trajectory: Trajectory, frame_time_ns: NDArray[np.int64]) -> list[str]:
+    """Notes on how much of the video the trajectory covers; none of it is an error."""
+    first, last = int(trajectory.time_ns[0]), int(trajectory.time_ns[-1])
+    covered = int(((frame_time_ns >= first) & (frame_time_ns <= last)).sum())
+    if covered < 2:
+        raise InputError(
+            path,
+            found=f"poses from {first / 1e9:.6f} to {last / 1e9:.6f} s",
+            expected=f"poses during the video, {frame_time_ns[0] / 1e9:.6f} to {frame_time_ns[-1] / 1e9:.6f} s",
+            hint="set time.trajectory_offset_s (added to the stamps) or trajectory.time_unit in the rig file",
+        )
+    if covered < _MIN_COVERED_SHARE * len(frame_time_ns):
+        return [f"{path}: poses for {covered} of {len(frame_time_ns)} frames"]
+    return []
+
+
+def _up_source(rig_path: Path, rig_file: RigFile, poses: TrajectoryFile) -> UpSource | None:
+    """Where up comes from; a source without a vector, or the other way round, is refused."""
+    in_world, in_camera = poses.trajectory.up_world is not None, poses.up_camera is not None
+    where = f"{rig_path}: trajectory.up_source"
+    if in_world and in_camera:
+        raise InputError(
+            where,
+            found="trajectory.world_up and up_x_camera columns",
+            expected="one of them",
+            hint="take world_up out to use the columns",
+        )
+    if in_camera and rig_file.up_source is None:
+        raise InputError(where, found="nothing", expected="imu or simulated: where the up_x_camera columns come from")
+    if rig_file.up_source is not None and not in_world and not in_camera:
+        raise InputError(
+            where,
+            found=f"{rig_file.up_source} and no up vector",
+            expected="trajectory.world_up, or columns up_x_camera up_y_camera up_z_camera in the trajectory",
+        )
+    return rig_file.up_source
+
+
+def _open_sound(sound_path: Path | None, video_path: Path, video: VideoFile, rig_file: RigFile) -> _Sound | None:
+    """The recording's sound on the video's clock; a file beside the video goes before the sound inside it."""
+    shift_ns = rig_file.sound_offset_ns
+    sound: _Sound | None
+    if sound_path is not None:
+        sound = open_sound_file(sound_path)
+        shift_ns += int(video.time_ns[0])
+    else:
+        sound = open_video_sound(video_path)
+    if sound is None:
+        return None
+    sound = replace(sound, start_ns=sound.start_ns + shift_ns)
+    stop_ns = sound.start_ns + sound.samples * 10**9 // sound.sample_rate_hz
+    if sound.start_ns > video.time_ns[-1] or stop_ns < video.time_ns[0]:
+        raise InputError(
+            sound_path or video_path,
+            found=f"sound from {sound.start_ns / 1e9:.6f} to {stop_ns / 1e9:.6f} s",
+            expected=f"sound during the video, {video.time_ns[0] / 1e9:.6f} to {video.time_ns[-1] / 1e9:.6f} s",
+            hint="correct time.sound_offset_s in the rig file",
+        )
+    return sound
+
+
+def _microphones(rig_path: Path, rig_file: RigFile, sound: SoundSource, sound_path: Path) -> Rig:
+    """What the channels are, which must fit their number."""
+    positions: FloatArray | None = rig_file.mic_positions_m
+    if positions is not None and len(positions) != sound.channels:
+        raise InputError(
+            f"{rig_path}: microphones.positions_m",
+            found=f"{len(positions)} positions",
+            expected=f"{sound.channels}, one for each channel of {sound_path.name}",
+            hint="in the order of the channels",
+        )
+    kind = rig_file.array_kind
+    if kind is None:
+        if sound.channels > 2:
+            raise InputError(
+                f"{rig_path}: microphones.array_kind",
+                found="nothing",
+                expected=f"what the {sound.channels} channels of {sound_path.name} are: microphones or ambisonic",
+            )
+        kind = ArrayKind.STEREO if sound.channels == 2 else ArrayKind.MICROPHONES
+    expected = _CHANNELS.get(kind, sound.channels)
+    if sound.channels != expected:
+        raise InputError(
+            f"{rig_path}: microphones.array_kind",
+            found=f"{kind} for the {sound.channels} channels of {sound_path.name}",
+            expected=f"{expected} channels",
+        )
+    return Rig(kind, positions)
