@@ -1,0 +1,276 @@
+"""A prepared data set as the benchmark sees it: inputs for models, labels for scoring.
+
+Inputs and labels are read by different functions. What a model is given comes only from columns whose role in the
+schema is `input`, and only from those that its modalities need: pictures and sound that a model does not look at are
+neither read nor decoded.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from avbench.benchmark.arrow_arrays import fixed_shape_array
+from avbench.benchmark.model_api import Modality, PairInput, PairLabel, SoundClip
+from avbench.preprocessing.errors import InputError
+from avbench.preprocessing.geometry import is_rotation
+from avbench.preprocessing.manifest import MANIFEST_NAME
+from avbench.preprocessing.picture import decode_picture
+from avbench.preprocessing.recording import ArrayKind, SampleFormat, Scale
+from avbench.preprocessing.schema import Role, check_schema, column_names
+from avbench.preprocessing.shards import dataset_shards, dataset_splits
+from avbench.preprocessing.sound_clip import decode_clip
+
+ALL_MODALITIES = frozenset(Modality)
+
+_ALWAYS = frozenset({"pair_id", "width_px", "height_px", "fx_px", "fy_px", "cx_px", "cy_px"})
+_OF_MODALITY = {
+    Modality.VISION: frozenset({"image_a", "image_b"}),
+    Modality.AUDIO: frozenset(
+        {
+            "audio_a",
+            "audio_b",
+            "audio_valid_start_a",
+            "audio_valid_stop_a",
+            "audio_valid_start_b",
+            "audio_valid_stop_b",
+            "array_kind",
+            "mic_positions_m",
+        }
+    ),
+    Modality.UP: frozenset({"up_a", "up_b"}),
+}
+# Full scale of the integer formats as they lie in memory; int24 is carried in the upper bits of int32.
+_FULL_SCALE = {SampleFormat.INT16: 2.0**15, SampleFormat.INT24: 2.0**31, SampleFormat.INT32: 2.0**31}
+
+
+def input_columns(modalities: Collection[Modality]) -> list[str]:
+    """Columns that are read for a model of the given modalities: all of them have the role `input`."""
+    wanted = _ALWAYS.union(*(_OF_MODALITY[modality] for modality in modalities))
+    return [name for name in column_names(Role.INPUT) if name in wanted]
+
+
+@dataclass(frozen=True)
+class PairDataset:
+    """A prepared data set, opened.
+
+    Attributes:
+        folder: Where it lies.
+        fingerprint: Hash of its content, from its manifest.
+    """
+
+    folder: Path
+    fingerprint: str
+
+    @property
+    def splits(self) -> list[str]:
+        """Names of its splits."""
+        return dataset_splits(self.folder)
+
+    def pair_count(self, split: str) -> int:
+        """Number of pairs of a split.
+
+        Raises:
+            InputError: There is no such split, or a shard is missing or damaged.
+        """
+        count = 0
+        for path in dataset_shards(self.folder, split):
+            with _opened(path) as file:
+                count += file.metadata.num_rows
+        return count
+
+    def table(self, split: str, columns: Collection[str], *, limit: int | None = None) -> pa.Table:
+        """Columns of a split, of its first `limit` pairs or of all, in the order of the data set.
+
+        Raises:
+            InputError: There is no such split, or a shard is missing or damaged.
+        """
+        parts = []
+        left = limit
+        for path in dataset_shards(self.folder, split):
+            with _opened(path) as file:
+                part = _read(file, None, list(columns), path)
+            parts.append(part if left is None else part.slice(0, left))
+            left = None if left is None else left - len(parts[-1])
+            if left == 0:
+                break
+        return pa.concat_tables(parts)
+
+    def labels(self, split: str, *, limit: int | None = None) -> list[PairLabel]:
+        """Labels of a split, of its first `limit` pairs or of all.
+
+        Raises:
+            InputError: There is no such split, a shard is damaged, a pair is there twice, or a label is no pose.
+        """
+        table = self.table(split, ("pair_id", "rotation_a_b", "translation_a_b_m", "scale"), limit=limit)
+        where = f"{self.folder}: split {split}"
+        rotation = fixed_shape_array(table.column("rotation_a_b"), (3, 3), f"{where}: rotation_a_b")
+        translation = fixed_shape_array(table.column("translation_a_b_m"), (3,), f"{where}: translation_a_b_m")
+        names: list[str] = table.column("pair_id").to_pylist()
+        scales: list[str] = table.column("scale").to_pylist()
+        broken = np.flatnonzero(~is_rotation(rotation) | ~np.isfinite(translation).all(axis=1))
+        if len(broken):
+            raise InputError(
+                f"{where}: pair {names[broken[0]]}: label",
+                found="no rotation, or a translation that is not finite",
+                expected="a pose",
+                hint="make the data set again with `avbench prepare`",
+            )
+        unknown = sorted(set(scales) - set(Scale))
+        if unknown:
+            raise InputError(f"{where}: scale", found=repr(unknown[0]), expected=f"one of {', '.join(Scale)}")
+        if len(set(names)) != len(names):
+            doubled = next(name for name in names if names.count(name) > 1)
+            raise InputError(f"{where}: pair_id", found=f"{doubled!r} twice", expected="every pair once")
+        return [PairLabel(name, rotation[row], translation[row], Scale(scales[row])) for row, name in enumerate(names)]
+
+    def inputs(
+        self,
+        split: str,
+        *,
+        modalities: Collection[Modality] = ALL_MODALITIES,
+        start: int = 0,
+        stop: int | None = None,
+    ) -> Iterator[PairInput]:
+        """What a model is given of the pairs `start` to `stop` of a split, in the order of the data set.
+
+        Row groups outside the range are not read. The arrays cannot be written to, so that no model changes what the
+        next one, or the next condition, sees.
+
+        Args:
+            split: The split.
+            modalities: What the model looks at. Without vision, pictures are black; without audio or up, the clips or
+                the up vectors are None.
+            start: First pair.
+            stop: One past the last pair, None for all.
+
+        Raises:
+            InputError: There is no such split, or a shard, a picture or a clip is damaged.
+        """
+        columns = input_columns(modalities)
+        first = 0
+        for path in dataset_shards(self.folder, split):
+            with _opened(path) as file:
+                for group in range(file.num_row_groups):
+                    rows = file.metadata.row_group(group).num_rows
+                    low, high = max(start - first, 0), rows if stop is None else min(stop - first, rows)
+                    first += rows
+                    if low < high:
+                        table = _read(file, group, columns, path).slice(low, high - low)
+                        for row in table.to_pylist():
+                            yield _pair_input(row, frozenset(modalities), path)
+
+
+def open_dataset(folder: Path) -> PairDataset:
+    """Open a folder made by `avbench prepare`.
+
+    Raises:
+        InputError: There is no such folder, or it has no shards or no manifest.
+    """
+    hint = "make one with `avbench prepare SOURCE -o FOLDER`"
+    if not folder.is_dir():
+        raise InputError(folder, found="no such folder", expected="a prepared data set", hint=hint)
+    if not dataset_splits(folder):
+        raise InputError(folder, found="no shards in data/", expected="a prepared data set", hint=hint)
+    path = folder / MANIFEST_NAME
+    try:
+        fingerprint = json.loads(path.read_text(encoding="utf-8"))["dataset_fingerprint"]
+    except FileNotFoundError as error:
+        raise InputError(path, found="no such file", expected="the manifest of the data set", hint=hint) from error
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise InputError(
+            path, found=f"no dataset_fingerprint ({error})", expected="a whole manifest", hint=hint
+        ) from error
+    return PairDataset(folder, str(fingerprint))
+
+
+def _opened(path: Path) -> pq.ParquetFile:
+    try:
+        file = pq.ParquetFile(path)
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path, error) from error
+    try:
+        check_schema(file.schema_arrow, str(path))
+    except InputError:
+        file.close()
+        raise
+    return file
+
+
+def _read(file: pq.ParquetFile, group: int | None, columns: list[str], path: Path) -> pa.Table:
+    try:
+        if group is None:
+            return file.read(columns=columns, use_threads=False)
+        return file.read_row_group(group, columns=columns, use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    return InputError(
+        path, found=f"a damaged Parquet file ({error})", expected="a whole shard", hint="prepare or copy it again"
+    )
+
+
+def _pair_input(row: dict[str, Any], modalities: frozenset[Modality], path: Path) -> PairInput:
+    where = f"{path.name}: pair {row['pair_id']}"
+    intrinsics = np.array(
+        [[row["fx_px"], 0.0, row["cx_px"]], [0.0, row["fy_px"], row["cy_px"]], [0.0, 0.0, 1.0]], dtype=np.float64
+    )
+    return PairInput(
+        pair_id=row["pair_id"],
+        image_a=_picture(row, "a", modalities, where),
+        image_b=_picture(row, "b", modalities, where),
+        intrinsics=_read_only(intrinsics),
+        sound_a=_sound(row, "a", modalities, where),
+        sound_b=_sound(row, "b", modalities, where),
+        up_a=_vector(row.get("up_a")),
+        up_b=_vector(row.get("up_b")),
+    )
+
+
+def _picture(row: dict[str, Any], view: str, modalities: frozenset[Modality], where: str) -> NDArray[np.uint8]:
+    shape = (row["height_px"], row["width_px"], 3)
+    if Modality.VISION not in modalities:
+        return np.broadcast_to(np.uint8(0), shape)
+    image = decode_picture(row[f"image_{view}"]["bytes"], f"{where}: image_{view}")
+    if image.shape != shape:
+        raise InputError(f"{where}: image_{view}", found=f"shape {image.shape}", expected=f"{shape} as its row says")
+    image.flags.writeable = False
+    return image
+
+
+def _sound(row: dict[str, Any], view: str, modalities: frozenset[Modality], where: str) -> SoundClip | None:
+    if Modality.AUDIO not in modalities or row[f"audio_{view}"] is None:
+        return None
+    clip = decode_clip(row[f"audio_{view}"]["bytes"], f"{where}: audio_{view}")
+    # The scale is a power of two: the product is exact wherever float32 holds the sample, that is up to 24 bits.
+    scale = np.float32(1.0 / _FULL_SCALE.get(clip.sample_format, 1.0))
+    samples = np.asarray(clip.samples, dtype=np.float32) * scale
+    positions = row["mic_positions_m"]
+    samples.flags.writeable = False
+    return SoundClip(
+        samples=samples,
+        sample_rate_hz=clip.sample_rate_hz,
+        valid_start=row[f"audio_valid_start_{view}"],
+        valid_stop=row[f"audio_valid_stop_{view}"],
+        array_kind=ArrayKind(row["array_kind"]),
+        mic_positions_m=None if positions is None else _read_only(np.array(positions, dtype=np.float64)),
+    )
+
+
+def _vector(values: list[float] | None) -> NDArray[np.float64] | None:
+    return None if values is None else _read_only(np.array(values, dtype=np.float64))
+
+
+def _read_only(array: NDArray[np.float64]) -> NDArray[np.float64]:
+    array.flags.writeable = False
+    return array

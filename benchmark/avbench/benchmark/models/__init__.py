@@ -1,0 +1,1 @@
+"""Models: a registry that names them without importing them, baselines, classical and learned ones."""

@@ -1,0 +1,249 @@
+"""Which models there are, as data; none is imported before it is asked for.
+
+A model is found by the name of a built-in entry, by the name of an entry that an installed package offers, or as
+`path/to/file.py:Class`. A package offers one through an entry point of the group `avbench.models` that leads to a
+`ModelEntry`; the module that holds it should import nothing heavy, since listing the models imports it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+
+from avbench.benchmark.model_api import Modality, Model
+from avbench.preprocessing.atomic import sha256_of
+from avbench.preprocessing.errors import AvbenchError, InputError
+
+ENTRY_POINT_GROUP = "avbench.models"
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """One model, as data.
+
+    Attributes:
+        name: What `--model` calls it.
+        target: "package.module:Class"; the class has `predict`, and may take `device` as a keyword.
+        description: One line.
+        modalities: What it looks at; the rest is neither read nor decoded for it.
+        needs: What it needs beyond a split to predict ("training split", an extra, a checkpoint).
+        licence: Licence of code and weights.
+        citation: What to cite.
+        parameters: Number of learned parameters, None where unknown.
+        revision: Changes whenever the model may answer differently, so that runs are not mixed.
+    """
+
+    name: str
+    target: str
+    description: str
+    modalities: frozenset[Modality]
+    needs: tuple[str, ...] = ()
+    licence: str = ""
+    citation: str = ""
+    parameters: int | None = None
+    revision: str = "1"
+
+
+BUILT_IN: tuple[ModelEntry, ...] = (
+    ModelEntry(
+        name="identity",
+        target="avbench.benchmark.models.baselines:Identity",
+        description="no rotation, straight ahead: the floor that a constant answer reaches",
+        modalities=frozenset(),
+        licence="Apache-2.0",
+        parameters=0,
+    ),
+    ModelEntry(
+        name="mean-motion",
+        target="avbench.benchmark.models.baselines:MeanMotion",
+        description="mean rotation and mean translation of the training split: the floor of a learned model",
+        modalities=frozenset(),
+        needs=("training split",),
+        licence="Apache-2.0",
+        parameters=6,
+    ),
+    ModelEntry(
+        name="sift",
+        target="avbench.benchmark.models.classical:SiftTwoView",
+        description="SIFT, then a robust essential matrix or, where there is no parallax, a robust rotation",
+        modalities=frozenset({Modality.VISION}),
+        licence="Apache-2.0",
+        citation="Lowe, IJCV 2004; Nister, TPAMI 2004; Larsson et al., PoseLib; Torr, IJCV 2002",
+        parameters=0,
+    ),
+)
+
+
+def list_models() -> list[ModelEntry]:
+    """All entries, built-in ones first, then those of installed packages sorted by name.
+
+    Raises:
+        AvbenchError: A package offers something that is no entry, or a name that is taken.
+    """
+    entries = {entry.name: entry for entry in BUILT_IN}
+    for point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: (point.name, point.value)):
+        source = f"entry point {point.name} = {point.value}"
+        try:
+            entry = point.load()
+        except Exception as error:
+            raise AvbenchError(
+                f"{source} of the group {ENTRY_POINT_GROUP} cannot be loaded "
+                f"({type(error).__name__}: {error}); update or remove the package that offers it"
+            ) from error
+        if not isinstance(entry, ModelEntry):
+            raise AvbenchError(f"{source}: found {type(entry).__name__}, expected a ModelEntry")
+        if entry.name in entries:
+            raise AvbenchError(
+                f"{source}: the model name {entry.name!r} is taken by {entries[entry.name].target}; rename one of them"
+            )
+        entries[entry.name] = entry
+    return list(entries.values())
+
+
+def find_model(name: str) -> ModelEntry:
+    """The entry of a model, by name or as `path/to/file.py:Class`.
+
+    An entry for a file carries the file's hash as revision, and the modalities that the class names in an attribute
+    `modalities`, or all of them. Finding one imports the file.
+
+    Raises:
+        InputError: There is no such model, file or class; similar names are suggested.
+    """
+    path, _, attribute = name.rpartition(":")
+    if path.endswith(".py"):
+        return _entry_of_file(Path(path), attribute)
+    entries = {entry.name: entry for entry in list_models()}
+    if name in entries:
+        return entries[name]
+    close = get_close_matches(name, entries, n=2)
+    raise InputError(
+        f"model {name!r}",
+        found="no model of this name",
+        expected=f"one of {', '.join(entries)}, or path/to/file.py:Class",
+        hint=f"did you mean {' or '.join(close)}?" if close else "",
+    )
+
+
+def load_model(entry: ModelEntry, *, device: str = "cpu") -> Model:
+    """Import and build a model.
+
+    Args:
+        entry: The model.
+        device: Handed to a class that takes `device`.
+
+    Raises:
+        InputError: The class is missing, has no `predict`, cannot be built, or needs a package that is not there.
+    """
+    module_name, _, attribute = entry.target.rpartition(":")
+    try:
+        is_file = module_name.endswith(".py")
+        module = _module_of_file(Path(module_name)) if is_file else importlib.import_module(module_name)
+    except ImportError as error:
+        raise InputError(
+            f"model {entry.name}",
+            found=f"{describe_error(error)} on importing {module_name}",
+            expected="the packages it needs" + (f" ({', '.join(entry.needs)})" if entry.needs else ""),
+            hint="install what is missing and run the same command again",
+        ) from error
+    factory = _class_of(module, attribute, entry.target)
+    options = {"device": device} if "device" in _parameters(factory) else {}
+    try:
+        model = factory(**options)
+    except AvbenchError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"model {entry.name}", found=f"{describe_error(error)} on building it", expected="a model"
+        ) from error
+    if not isinstance(model, Model):
+        raise InputError(entry.target, found="no method predict", expected="predict(pairs) -> poses")
+    return model
+
+
+def describe_error(error: BaseException) -> str:
+    """An exception in one line, with the place that raised it."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    place = ""
+    if traceback is not None:
+        place = f" ({Path(traceback.tb_frame.f_code.co_filename).name}:{traceback.tb_lineno})"
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}{': ' if text else ''}{text}{place}"
+
+
+def _parameters(factory: Callable[..., object]) -> Collection[str]:
+    try:
+        return inspect.signature(factory).parameters
+    except (TypeError, ValueError):  # some callables written in C have no signature
+        return ()
+
+
+def _class_of(module: ModuleType, attribute: str, target: str) -> Callable[..., object]:
+    found = getattr(module, attribute, None) if attribute else None
+    if not callable(found):
+        offered = sorted(
+            name for name, value in vars(module).items() if inspect.isclass(value) and hasattr(value, "predict")
+        )
+        raise InputError(
+            target,
+            found=f"no class {attribute!r}" if attribute else "no class name",
+            expected="path/to/file.py:Class" if not offered else f"one of {', '.join(offered)}",
+        )
+    return found
+
+
+def _entry_of_file(path: Path, attribute: str) -> ModelEntry:
+    if not path.is_file():
+        raise InputError(path, found="no such file", expected="path/to/file.py:Class")
+    target = f"{path}:{attribute}"
+    try:
+        module = _module_of_file(path)
+    except Exception as error:
+        raise InputError(
+            path, found=f"{describe_error(error)} on import", expected="a Python file that runs"
+        ) from error
+    named = getattr(_class_of(module, attribute, target), "modalities", None)
+    try:
+        modalities = frozenset(Modality) if named is None else frozenset(Modality(value) for value in named)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{target}: modalities", found=repr(named), expected=f"some of {', '.join(Modality)}"
+        ) from error
+    return ModelEntry(
+        name=f"{path.name}:{attribute}",
+        target=target,
+        description=f"from {path}",
+        modalities=modalities,
+        revision=sha256_of(path),
+    )
+
+
+def _module_of_file(path: Path) -> ModuleType:
+    resolved = path.resolve()
+    name = f"avbench_model_{resolved.stem}_{hashlib.sha256(bytes(resolved)).hexdigest()[:12]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, resolved)
+    if spec is None or spec.loader is None:
+        raise InputError(path, found="a file that cannot be imported", expected="a Python file")
+    module = importlib.util.module_from_spec(spec)
+    # As with `python file.py`, files beside it can be imported.
+    if str(resolved.parent) not in sys.path:
+        sys.path.append(str(resolved.parent))
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module

@@ -1,0 +1,390 @@
+"""The predictions file: what a model answered for every pair, under every condition.
+
+It is the only thing that scoring needs, here and on a board. `avbench evaluate` writes it; anybody else may, with any
+Parquet writer: `pair_id`, `rotation_a_b` and `translation_a_b` are required, the other columns have defaults.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from avbench.benchmark.arrow_arrays import fixed_shape_array
+from avbench.preprocessing.atomic import atomic_path
+from avbench.preprocessing.errors import InputError
+from avbench.preprocessing.geometry import FloatArray
+
+PREDICTIONS_VERSION = "1"
+CLEAN_CONDITION = "clean"
+_VERSION_KEY = b"avbench_predictions_version"
+_INFO_KEY = b"avbench"
+
+
+class Status(StrEnum):
+    """How an answer came about."""
+
+    OK = "ok"  # a rotation, and a translation unless that is null
+    ERROR = "error"  # the model raised
+    INVALID = "invalid"  # the answer is no pose: wrong shape or type, not finite, not a rotation
+    MISSING = "missing"  # the model gave no answer for the pair
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One row of the file.
+
+    Attributes:
+        pair_id: The pair.
+        condition: Under which condition the model saw it.
+        rotation_a_b: (3, 3), None unless `status` is ok.
+        translation_a_b: (3,), None unless `status` is ok and the model gave a finite translation.
+        metric: Whether the translation is in metres.
+        confidence: From 0 to 1, None where the model has none.
+        status: How the answer came about.
+        message: What went wrong, None if nothing did.
+        milliseconds: Time the model took, a batch's time divided by its pairs; None where unknown.
+    """
+
+    pair_id: str
+    condition: str
+    rotation_a_b: FloatArray | None
+    translation_a_b: FloatArray | None
+    metric: bool = False
+    confidence: float | None = None
+    status: Status = Status.OK
+    message: str | None = None
+    milliseconds: float | None = None
+
+
+_FIELDS: tuple[tuple[str, pa.DataType, bool, str], ...] = (
+    ("pair_id", pa.string(), False, "the pair"),
+    ("condition", pa.string(), False, "under which condition the model saw it"),
+    ("rotation_a_b", pa.list_(pa.list_(pa.float64(), 3), 3), True, "3x3 row-major; null unless status is ok"),
+    ("translation_a_b", pa.list_(pa.float64(), 3), True, "metres where `metric`, else a direction; null if unusable"),
+    ("metric", pa.bool_(), False, "whether the translation is in metres"),
+    ("confidence", pa.float64(), True, "0 (a guess) to 1 (sure)"),
+    ("status", pa.string(), False, "ok, error, invalid or missing"),
+    ("message", pa.string(), True, "what went wrong"),
+    ("milliseconds", pa.float64(), True, "time the model took for the pair"),
+)
+_REQUIRED = ("pair_id", "rotation_a_b", "translation_a_b")
+
+
+def predictions_schema(info: Mapping[str, Any] | None = None) -> pa.Schema:
+    """Arrow schema of the file; `info` (JSON values) says where the predictions come from."""
+    fields = [
+        pa.field(name, kind, nullable=nullable, metadata={"description": text})
+        for name, kind, nullable, text in _FIELDS
+    ]
+    metadata = {_VERSION_KEY: PREDICTIONS_VERSION, _INFO_KEY: json.dumps(dict(info or {}), sort_keys=True)}
+    return pa.schema(fields, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """A predictions file, read.
+
+    Attributes:
+        pair_id: (M,) pairs.
+        condition: (M,) conditions.
+        rotation_a_b: (M, 3, 3), NaN where null.
+        translation_a_b: (M, 3), NaN where null.
+        metric: (M,) whether a translation is in metres.
+        confidence: (M,), NaN where null.
+        status: (M,) statuses.
+        message: (M,) what went wrong, None where nothing did.
+        milliseconds: (M,), NaN where null.
+        info: Where the predictions come from; empty for a file that does not say.
+        where: The file, for messages.
+    """
+
+    pair_id: tuple[str, ...]
+    condition: tuple[str, ...]
+    rotation_a_b: FloatArray
+    translation_a_b: FloatArray
+    metric: NDArray[np.bool_]
+    confidence: FloatArray
+    status: tuple[Status, ...]
+    message: tuple[str | None, ...]
+    milliseconds: FloatArray
+    info: Mapping[str, Any]
+    where: str
+
+    def __len__(self) -> int:
+        return len(self.pair_id)
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """The conditions in the order in which they first appear."""
+        return tuple(dict.fromkeys(self.condition))
+
+    def rows_of(self, condition: str) -> dict[str, int]:
+        """Row number by pair of one condition."""
+        return {
+            pair: row
+            for row, (pair, name) in enumerate(zip(self.pair_id, self.condition, strict=True))
+            if name == condition
+        }
+
+    def content_sha256(self) -> str:
+        """SHA-256 of what was predicted, in row order: everything but times and the file's metadata.
+
+        Two runs that predicted the same have the same hash, however long they took.
+        """
+        digest = hashlib.sha256()
+        for strings in (self.pair_id, self.condition, self.status, self.message):
+            digest.update(json.dumps(strings, ensure_ascii=False).encode())
+        for array in (self.rotation_a_b, self.translation_a_b, self.confidence):
+            # One bit pattern for all NaN, and little-endian, so that the hash does not depend on the machine.
+            canonical = np.where(np.isnan(array), np.nan, array).astype("<f8")
+            digest.update(canonical.tobytes())
+        digest.update(self.metric.astype(np.uint8).tobytes())
+        return digest.hexdigest()
+
+
+def predictions_table(answers: Iterable[Answer], info: Mapping[str, Any] | None = None) -> pa.Table:
+    """Answers as an Arrow table of the predictions schema."""
+    rows = [
+        {
+            "pair_id": answer.pair_id,
+            "condition": answer.condition,
+            "rotation_a_b": None if answer.rotation_a_b is None else answer.rotation_a_b.tolist(),
+            "translation_a_b": None if answer.translation_a_b is None else answer.translation_a_b.tolist(),
+            "metric": answer.metric,
+            "confidence": answer.confidence,
+            "status": str(answer.status),
+            "message": answer.message,
+            "milliseconds": answer.milliseconds,
+        }
+        for answer in answers
+    ]
+    return pa.Table.from_pylist(rows, schema=predictions_schema(info))
+
+
+def write_predictions(path: Path, answers: Iterable[Answer], info: Mapping[str, Any] | None = None) -> None:
+    """Write a predictions file atomically.
+
+    Raises:
+        AvbenchError: The file cannot be written; nothing is left behind.
+    """
+    write_table(path, predictions_table(answers, info))
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write a table of the predictions schema atomically."""
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary)
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Read and check a predictions file, whoever wrote it.
+
+    Raises:
+        InputError: Not a Parquet file, another version, a required column missing, a column of a wrong type, a status
+            that does not exist, a matrix that is not 3x3, or a pair answered twice under one condition.
+    """
+    where = str(path)
+    table = read_table(path)
+    columns = {name: _column(table, name, kind, where) for name, kind, _, _ in _FIELDS if name in table.column_names}
+    missing = [name for name in _REQUIRED if name not in columns]
+    if missing:
+        raise InputError(
+            where,
+            found=f"columns {', '.join(table.column_names)}",
+            expected=f"also {', '.join(missing)}",
+            hint="the predictions format is described in avbench.benchmark.predictions",
+        )
+    rotation = fixed_shape_array(columns["rotation_a_b"], (3, 3), f"{where}: rotation_a_b")
+    translation = fixed_shape_array(columns["translation_a_b"], (3,), f"{where}: translation_a_b")
+    count = table.num_rows
+    pair_id = _strings(columns["pair_id"], "pair_id", where)
+    condition = _strings(columns["condition"], "condition", where) if "condition" in columns else ()
+    predictions = Predictions(
+        pair_id=pair_id,
+        condition=condition or (CLEAN_CONDITION,) * count,
+        rotation_a_b=rotation,
+        translation_a_b=translation,
+        metric=_booleans(columns.get("metric"), count),
+        confidence=_floats(columns.get("confidence"), count),
+        status=_statuses(columns.get("status"), columns["rotation_a_b"], where),
+        message=tuple(columns["message"].to_pylist()) if "message" in columns else (None,) * count,
+        milliseconds=_floats(columns.get("milliseconds"), count),
+        info=_info(table.schema),
+        where=where,
+    )
+    _refuse_doubled(predictions)
+    return predictions
+
+
+def check_complete(
+    predictions: Predictions, pair_ids: Sequence[str], *, conditions: Sequence[str] | None = None
+) -> None:
+    """Check that predictions answer exactly the given pairs with finite numbers: what a board asks of a submission.
+
+    Args:
+        predictions: What `read_predictions` returned.
+        pair_ids: All pairs of the split.
+        conditions: The conditions that must be answered; None for those in the file.
+
+    Raises:
+        InputError: A pair is missing or foreign, a condition is missing or unknown, or a row that calls itself ok has
+            no rotation, a NaN or an infinity. The row or the pair is named.
+    """
+    check_known(predictions, pair_ids)
+    wanted = tuple(conditions) if conditions is not None else predictions.conditions or (CLEAN_CONDITION,)
+    unknown = [row for row, name in enumerate(predictions.condition) if name not in wanted]
+    if unknown:
+        raise InputError(
+            f"{predictions.where}: row {unknown[0]}: condition",
+            found=repr(predictions.condition[unknown[0]]),
+            expected=f"one of {', '.join(wanted)}",
+        )
+    for condition in wanted:
+        answered = predictions.rows_of(condition)
+        absent = [pair for pair in pair_ids if pair not in answered]
+        if absent:
+            raise InputError(
+                f"{predictions.where}: pair_id, condition {condition}",
+                found=f"{len(absent)} of {len(pair_ids)} pairs without a row, the first is {absent[0]}",
+                expected="one row for every pair",
+                hint="a pair without an answer is a row with status 'missing'",
+            )
+    ok = np.array([status is Status.OK for status in predictions.status], dtype=np.bool_)
+    for name, array in (("rotation_a_b", predictions.rotation_a_b), ("translation_a_b", predictions.translation_a_b)):
+        finite = np.isfinite(array.reshape(len(array), -1)).all(axis=1)
+        # A null translation is an answer without a direction, which evaluation itself writes.
+        allowed = np.isnan(array.reshape(len(array), -1)).all(axis=1) & (name == "translation_a_b")
+        bad = np.flatnonzero(ok & ~finite & ~allowed)
+        if len(bad):
+            row = int(bad[0])
+            raise InputError(
+                f"{predictions.where}: row {row} (pair {predictions.pair_id[row]}): {name}",
+                found="null, NaN or infinity",
+                expected="finite numbers where status is ok",
+                hint="give a pair that failed the status 'error', 'invalid' or 'missing'",
+            )
+
+
+def check_known(predictions: Predictions, pair_ids: Iterable[str]) -> None:
+    """Check that every prediction is for a pair of the split.
+
+    Raises:
+        InputError: A row answers a pair that is not in the split; the row is named.
+    """
+    known = set(pair_ids)
+    foreign = [row for row, pair in enumerate(predictions.pair_id) if pair not in known]
+    if foreign:
+        raise InputError(
+            f"{predictions.where}: row {foreign[0]}: pair_id",
+            found=f"{predictions.pair_id[foreign[0]]!r}, and {len(foreign) - 1} more that the split does not have",
+            expected="pairs of the split that is scored",
+            hint="were these predicted on another data set or split?",
+        )
+
+
+def read_table(path: Path) -> pa.Table:
+    """Read a predictions file without looking into its columns.
+
+    Raises:
+        InputError: There is no such file, it is not Parquet, or of another version.
+    """
+    if not path.is_file():
+        raise InputError(path, found="no such file", expected="a predictions Parquet file")
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(
+            path, found=f"no readable Parquet ({error})", expected="a predictions Parquet file, whole"
+        ) from error
+    version = (table.schema.metadata or {}).get(_VERSION_KEY, PREDICTIONS_VERSION.encode()).decode()
+    if version != PREDICTIONS_VERSION:
+        raise InputError(f"{path}: version", found=repr(version), expected=repr(PREDICTIONS_VERSION))
+    return table
+
+
+def table_info(table: pa.Table) -> Mapping[str, Any]:
+    """What the metadata of a predictions table says about where it comes from."""
+    return _info(table.schema)
+
+
+def _info(schema: pa.Schema) -> Mapping[str, Any]:
+    try:
+        info = json.loads((schema.metadata or {}).get(_INFO_KEY, b"{}"))
+    except ValueError:
+        return {}
+    return info if isinstance(info, dict) else {}
+
+
+def _shape_of(kind: pa.DataType) -> str:
+    """What a type is, apart from widths and fixed sizes: writers differ in those without meaning anything by it."""
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        return f"list of {_shape_of(kind.value_type)}"
+    if pa.types.is_floating(kind):
+        return "float"
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return "string"
+    return str(kind)
+
+
+def _column(table: pa.Table, name: str, kind: pa.DataType, where: str) -> pa.ChunkedArray:
+    column = table.column(name)
+    if pa.types.is_null(column.type):
+        return column.cast(kind)
+    if _shape_of(column.type) != _shape_of(kind):
+        raise InputError(f"{where}: column {name}", found=str(column.type), expected=str(kind))
+    return column
+
+
+def _strings(column: pa.ChunkedArray, name: str, where: str) -> tuple[str, ...]:
+    values = column.to_pylist()
+    empty = [row for row, value in enumerate(values) if not value]
+    if empty:
+        raise InputError(f"{where}: row {empty[0]}: {name}", found="nothing", expected="a name")
+    return tuple(values)
+
+
+def _floats(column: pa.ChunkedArray | None, count: int) -> FloatArray:
+    if column is None:
+        return np.full(count, np.nan)
+    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def _booleans(column: pa.ChunkedArray | None, count: int) -> NDArray[np.bool_]:
+    if column is None:
+        return np.zeros(count, dtype=np.bool_)
+    return np.array([bool(value) for value in column.to_pylist()], dtype=np.bool_)
+
+
+def _statuses(column: pa.ChunkedArray | None, rotation: pa.ChunkedArray, where: str) -> tuple[Status, ...]:
+    if column is None:
+        present = rotation.is_valid().to_pylist()
+        return tuple(Status.OK if there else Status.MISSING for there in present)
+    values = column.to_pylist()
+    known = set(Status)
+    for row, value in enumerate(values):
+        if value not in known:
+            raise InputError(f"{where}: row {row}: status", found=repr(value), expected=f"one of {', '.join(Status)}")
+    return tuple(Status(value) for value in values)
+
+
+def _refuse_doubled(predictions: Predictions) -> None:
+    keys = list(zip(predictions.pair_id, predictions.condition, strict=True))
+    doubled = {key for key, times in Counter(keys).items() if times > 1}
+    if doubled:
+        row = max(row for row, key in enumerate(keys) if key in doubled)
+        raise InputError(
+            f"{predictions.where}: row {row}: pair_id",
+            found=f"{keys[row][0]!r} a second time under condition {keys[row][1]!r}",
+            expected="one row for every pair and condition",
+        )
