@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
+DEMO_MODELS := identity mean-motion sift
 STAMP := $(VENV)/.installed
 # One BLAS thread a process: pools of processes that each start a full thread pool are tens of times slower.
 export OMP_NUM_THREADS ?= 1
@@ -23,18 +24,24 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 demo: $(STAMP)
-	$(BIN)/avbench simulate $(DEMO)/recordings --recordings 8 --seed 0 --seconds 6
-	$(BIN)/avbench prepare $(DEMO)/recordings -o $(DEMO)/data --pairs-per-recording 10 --size 320
-	for model in identity mean-motion sift; do \
-	  $(BIN)/avbench evaluate $(DEMO)/data --model $$model -o $(DEMO)/runs/$$model || exit 1; done
-	test -e $(DEMO)/board || $(BIN)/avbench board create $(DEMO)/board --data $(DEMO)/data --title "avbench demo (simulated)"
-	for model in identity mean-motion sift; do \
-	  $(BIN)/avbench submit $(DEMO)/runs/$$model/predictions.parquet --board $(DEMO)/board --name $$model || exit 1; done
+	$(BIN)/avbench simulate $(DEMO)/recordings --split train --recordings 6
+	$(BIN)/avbench simulate $(DEMO)/recordings --split test --recordings 10
+	$(BIN)/avbench prepare $(DEMO)/recordings -o $(DEMO)/data --pairs-per-recording 8 --size 320 --remake
+	for model in $(DEMO_MODELS); do \
+	  $(BIN)/avbench evaluate $(DEMO)/data --model $$model -o $(DEMO)/runs/$$model --overwrite || exit 1; done
+	rm -rf $(DEMO)/board
+	$(BIN)/avbench board create $(DEMO)/board --data $(DEMO)/data --title "avbench demo (simulated)"
+	for model in $(DEMO_MODELS); do \
+	  $(BIN)/avbench submit $(DEMO)/runs/$$model/predictions.parquet --board $(DEMO)/board --name $$model \
+	    > /dev/null || exit 1; done
 	@echo
 	@echo "recordings   $(DEMO)/recordings"
 	@echo "shards       $(DEMO)/data"
 	@echo "predictions  $(DEMO)/runs/*/predictions.parquet"
+	@echo "report       $(DEMO)/runs/*/report.html"
 	@echo "board        $(DEMO)/board/README.md and $(DEMO)/board/index.html"
+	@echo
+	@$(BIN)/avbench board show $(DEMO)/board
 
 check: $(STAMP)
 	$(BIN)/ruff check .
