@@ -12,7 +12,14 @@ import pytest
 from avbench.benchmark.model_api import PairLabel
 from avbench.benchmark.predictions import Answer, Status, read_predictions, write_predictions
 from avbench.benchmark.scoring import Labels, score, score_condition
-from avbench.benchmark.tables import SCORE_HEADERS, markdown_table, number, score_notes, score_row, text_table
+from avbench.benchmark.tables import (
+    FURTHER_HEADERS,
+    further_row,
+    markdown_table,
+    number,
+    score_notes,
+    text_table,
+)
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import axis_rotation
 from avbench.preprocessing.recording import Scale
@@ -117,12 +124,12 @@ def test_a_score_is_strict_json_even_with_infinities(tmp_path: Path):
 
 def test_tables_line_up_and_say_what_was_left_out(tmp_path: Path):
     found = score_condition(predictions_of(tmp_path, [Answer("far", "clean", np.eye(3), AHEAD)]), LABELS)
-    row = score_row("some|model", found)
-    assert len(row) == len(SCORE_HEADERS)
-    lines = text_table(SCORE_HEADERS, [row]).splitlines()
+    row = further_row("some|model", found)
+    assert len(row) == len(FURTHER_HEADERS)
+    lines = text_table(FURTHER_HEADERS, [row]).splitlines()
     assert len(lines) == 3
     assert lines[2].startswith("some|model")
-    assert markdown_table(SCORE_HEADERS, [row]).splitlines()[2].startswith("| some\\|model | clean |")
+    assert markdown_table(FURTHER_HEADERS, [row]).splitlines()[2].startswith("| some\\|model | clean |")
     assert "1 with a baseline under 0.05 m and 1 labelled with rotation only" in score_notes(found)[0]
     assert "3 pairs count as 180 degrees" in score_notes(found)[1]
     assert [number(None), number(math.inf), number(1.005, 1)] == ["-", "inf", "1.0"]

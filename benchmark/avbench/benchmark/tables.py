@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from avbench.benchmark.conventions import AucRow
+from avbench.benchmark.intervals import ConditionIntervals
 from avbench.benchmark.scoring import Score
+from avbench.benchmark.statistics import Difference, Estimate, IntervalNote
 
 _NOTHING = "-"
 
@@ -37,47 +39,124 @@ def number(value: float | None, decimals: int = 2) -> str:
     return f"{value:.{decimals}f}" if math.isfinite(value) else "inf"
 
 
-SCORE_HEADERS = (
-    "model",
-    "condition",
-    "rot med°",
-    "rot mean°",
-    "dir med°",
-    "dir mean°",
-    "AUC@5",
-    "AUC@10",
-    "AUC@20",
-    "rot AUC@5",
-    "@10",
-    "@20",
-    "dir AUC@5",
-    "@10",
-    "@20",
-    "metres med",
-    "N rot",
-    "N dir",
-    "failed",
+def estimate_text(found: Estimate, decimals: int = 2) -> str:
+    """A number with its interval: "7.25 [6.9, 7.6]", an asterisk where groups are few, the number alone without one.
+
+    The ends have one decimal less than the number, unless the interval is too narrow for that.
+    """
+    return _NOTHING if math.isnan(found.value) else number(found.value, decimals) + _ends(found, decimals, "")
+
+
+def difference_text(found: Difference, decimals: int = 2) -> str:
+    """A difference with its interval, with signs: "-0.85 [-1.2, -0.5]"."""
+    result = found.estimate
+    if not math.isfinite(result.value):
+        return _NOTHING
+    return f"{result.value:+.{decimals}f}" + _ends(result, decimals, "+")
+
+
+def _ends(found: Estimate, decimals: int, sign: str) -> str:
+    if found.low is None or found.high is None:
+        return ""
+    fewer = decimals - 1 if found.high - found.low >= 5 * 10.0 ** -(decimals - 1) else decimals
+    low, high = (f"{end:{sign}.{fewer}f}" if math.isfinite(end) else "inf" for end in (found.low, found.high))
+    return f" [{low}, {high}]" + ("*" if found.note is IntervalNote.FEW_GROUPS else "")
+
+
+def p_value_text(p_value: float | None) -> str:
+    """A p-value: a dash for none, and no more digits than it has."""
+    if p_value is None:
+        return _NOTHING
+    return "<0.0001" if p_value < 1e-4 else f"{p_value:.4f}"
+
+
+def interval_notes(estimates: Collection[Estimate]) -> list[str]:
+    """What a reader must know about the intervals of a table, one line each, and for how many groups it holds."""
+    groups: dict[IntervalNote, set[int]] = {}
+    for found in estimates:
+        if found.note is not IntervalNote.NONE:
+            groups.setdefault(found.note, set()).add(found.groups)
+    lines = []
+    for note, counts in groups.items():
+        low, high = min(counts), max(counts)
+        many = f"{low} group{'' if low == 1 else 's'}" if low == high else f"{low} to {high} groups"
+        flag = "* " if note is IntervalNote.FEW_GROUPS else ""
+        # Where nothing is scored, or errors are infinite, the number of groups explains nothing.
+        explained = note in (IntervalNote.FEW_GROUPS, IntervalNote.TOO_FEW_GROUPS)
+        lines.append(f"{flag}{note}" + (f" ({many})" if explained else ""))
+    return lines
+
+
+_HEADLINES = (
+    ("rot med°", "rotation.median_deg"),
+    ("rot mean°", "rotation.mean_deg"),
+    ("dir med°", "direction.median_deg"),
+    ("dir mean°", "direction.mean_deg"),
+    ("AUC@10", "total.auc@10"),
+    ("AUC@20", "total.auc@20"),
 )
-"""Columns of `score_row`."""
+CHANGE_METRIC = "total.auc@20"
+"""The metric whose change from clean a table shows."""
+
+HEADLINE_HEADERS = ("model", "condition", *(text for text, _ in _HEADLINES), "@20 - clean", "N rot", "N dir", "failed")
+"""Columns of `headline_row`."""
 
 
-def score_row(model: str, score: Score) -> list[str]:
-    """One line of a score table."""
+def headline_row(model: str, score: Score, intervals: ConditionIntervals) -> list[str]:
+    """One line of a score table: the headlines with their intervals."""
+    change = intervals.change_from_clean
+    return [
+        model,
+        score.condition,
+        *(estimate_text(intervals.estimates[name]) for _, name in _HEADLINES),
+        _NOTHING if change is None else difference_text(change[CHANGE_METRIC]),
+        str(score.counts.pairs),
+        str(score.counts.with_direction),
+        str(score.counts.failed),
+    ]
+
+
+def headline_notes(intervals: Sequence[ConditionIntervals]) -> list[str]:
+    """What a reader must know about the intervals of a score table."""
+    return interval_notes([entry.estimates[name] for entry in intervals for _, name in _HEADLINES])
+
+
+_FURTHER_AUC = (
+    ("AUC@5", "total", 5.0),
+    ("rot AUC@5", "rotation", 5.0),
+    ("@10", "rotation", 10.0),
+    ("@20", "rotation", 20.0),
+    ("dir AUC@5", "direction", 5.0),
+    ("@10", "direction", 10.0),
+    ("@20", "direction", 20.0),
+)
+FURTHER_HEADERS = ("model", "condition", *(text for text, _, _ in _FURTHER_AUC), "metres med", "metres mean")
+"""Columns of `further_row`."""
+
+
+def further_row(model: str, score: Score) -> list[str]:
+    """One line of the second score table: what is not a headline."""
+    summaries = {"rotation": score.rotation, "direction": score.direction, "total": score.total}
     lengths = score.metric_translation
     return [
         model,
         score.condition,
-        number(score.rotation.median_deg),
-        number(score.rotation.mean_deg),
-        number(score.direction.median_deg),
-        number(score.direction.mean_deg),
-        *(number(score.total.auc.get(threshold)) for threshold in (5.0, 10.0, 20.0)),
-        *(number(score.rotation.auc.get(threshold)) for threshold in (5.0, 10.0, 20.0)),
-        *(number(score.direction.auc.get(threshold)) for threshold in (5.0, 10.0, 20.0)),
+        *(number(summaries[quantity].auc.get(threshold)) for _, quantity, threshold in _FURTHER_AUC),
         number(lengths.median_m if lengths else None, 3),
-        str(score.counts.pairs),
-        str(score.counts.with_direction),
-        str(score.counts.failed),
+        number(lengths.mean_m if lengths else None, 3),
+    ]
+
+
+def shared_score_notes(scores: Sequence[Score]) -> list[str]:
+    """The notes of several conditions; what holds for more than one is said once."""
+    conditions: dict[str, list[str]] = {}
+    for score in scores:
+        for line in score_notes(score):
+            conditions.setdefault(line.removeprefix(f"{score.condition}: "), []).append(score.condition)
+    everywhere = len(scores) if len(scores) > 1 else 0
+    return [
+        f"{'every condition' if len(names) == everywhere else ', '.join(names)}: {text}"
+        for text, names in conditions.items()
     ]
 
 
