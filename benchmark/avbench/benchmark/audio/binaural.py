@@ -168,8 +168,9 @@ def ear_signals(
         if len(signals) < 4 or not {0, 1, 2, 3} <= set(usable):
             return NoBinaural.UNUSABLE_CHANNELS
         w, x, _, z = camera_components(signals, convention)
-        front_back = (np.stack([w + z, w - z]) / 2.0, 0.0)
-        return EarSignals(np.stack([w - x, w + x]) / 2.0, (front_back, front_back), None)
+        half = np.float32(0.5)
+        front_back = (half * np.stack([w + z, w - z]), 0.0)
+        return EarSignals(half * np.stack([w - x, w + x]), (front_back, front_back), None)
     if clip.mic_positions_m is not None:
         layout = find_ears(clip.mic_positions_m, usable)
         if layout is None:
@@ -296,7 +297,8 @@ def mel_filters(bands: int, low_hz: float, high_hz: float, sample_rate_hz: int, 
 
     Each sums to one over the bins. A band without a bin, above half the sample rate or narrower than a bin, is zero.
     """
-    mel = np.linspace(*(2595.0 * np.log10(1.0 + np.array([low_hz, high_hz]) / 700.0)), bands + 2)
+    lowest, highest = (2595.0 * float(np.log10(1.0 + edge / 700.0)) for edge in (low_hz, high_hz))
+    mel = np.linspace(lowest, highest, bands + 2)
     edges = 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
     frequency = np.arange(n_fft // 2 + 1) * sample_rate_hz / n_fft
     low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
@@ -304,6 +306,6 @@ def mel_filters(bands: int, low_hz: float, high_hz: float, sample_rate_hz: int, 
     # A band cut off by half the sample rate would mean something else than the same band of another recording.
     weight[edges[2:] > sample_rate_hz / 2] = 0.0
     total = weight.sum(axis=1, keepdims=True)
-    filters = (weight / np.where(total > 0.0, total, 1.0)).astype(np.float32)
+    filters: NDArray[np.float32] = (weight / np.where(total > 0.0, total, 1.0)).astype(np.float32)
     filters.flags.writeable = False
     return filters

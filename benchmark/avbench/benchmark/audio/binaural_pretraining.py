@@ -227,7 +227,7 @@ class BinauralNetwork(nn.Module):
         # Training starts from "no difference" for the other view and from the pair's own transfer for its own.
         for last in (self.mask, self.steady_own, self.steady_other):
             nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
+            nn.init.zeros_(last.get_parameter("bias"))
         with torch.no_grad():
             for part in range(2):
                 rows_of_part = part * (config.n_fft // 2) + torch.arange(self._transfer_bins)
@@ -239,7 +239,8 @@ class BinauralNetwork(nn.Module):
         flat = signals.reshape(-1, signals.shape[-1])
         spectrum = torch.stft(flat, self.config.n_fft, self.config.hop, window=self.window, return_complex=True)
         spectrum = spectrum[:, :-1] * (2.0 / self.config.n_fft**0.5)
-        return spectrum.reshape(*signals.shape[:-1], *spectrum.shape[-2:])
+        shaped: Tensor = spectrum.reshape(*signals.shape[:-1], *spectrum.shape[-2:])
+        return shaped
 
     def encode(self, left_right: Tensor) -> Tensor:
         """Pooled code (B, 512) of left-right pairs (B, 2, samples)."""

@@ -95,7 +95,7 @@ class FeatureCache:
             return found
         arrays = compute()
         buffer = io.BytesIO()
-        np.savez(buffer, **arrays)
+        np.savez(buffer, allow_pickle=False, **arrays)
         content = buffer.getvalue()
         # Two threads of one process share the temporary name.
         with self._lock, atomic_path(path) as temporary:

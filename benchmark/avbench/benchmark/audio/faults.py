@@ -169,7 +169,8 @@ def _duplicated(centred: NDArray[np.float32], gram: NDArray[np.float64], live: N
         residual[row, column] = residual[column, row] = 1.0 - (a @ b) ** 2 / ((a @ a) * (b @ b))
     copy = residual <= limit
     np.fill_diagonal(copy, val=True)
-    found, seen = [], set()
+    found: list[ChannelFault] = []
+    seen: set[int] = set()
     for row, channel in enumerate(live):
         group = _numbers(live[copy[row]])
         if len(group) > 1 and channel not in seen:

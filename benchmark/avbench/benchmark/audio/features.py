@@ -140,7 +140,7 @@ def _spectrum(
     working = _enough(list(report.usable()), report)
     if positions is None:
         raise _NoSpectrumError(NoSpectrum.UNKNOWN_GEOMETRY, "the positions of the microphones are not known")
-    placed = np.isfinite(positions).all(axis=1)
+    placed = np.asarray(np.isfinite(positions).all(axis=1))
     used = tuple(channel for channel in working if placed[channel])
     if len(used) < 2:
         detail = f"the positions of only {len(used)} of {len(working)} working microphones are known"
@@ -337,7 +337,7 @@ def _lag_spectrum(
     step_s = 1.0 / (24.0 * max(high for _, high in settings.bands_hz))
     # Beyond the longest lag the spectrum shows what is not a direct sound: twice as far is enough to see it.
     half = int(np.ceil(2.0 * longest_s / step_s))
-    lag_s = np.arange(-half, half + 1) * step_s
+    lag_s = np.arange(-half, half + 1, dtype=np.float64) * step_s
     lateral = np.degrees(np.arcsin(np.clip(directions_in_camera(settings.grid, up) @ axis, -1.0, 1.0)))
     expected_s = law(lateral, distance_m, settings.speed_of_sound_m_s)
     signals = np.ascontiguousarray(sound.T)

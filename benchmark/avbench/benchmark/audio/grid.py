@@ -53,7 +53,7 @@ class DirectionGrid:
     @property
     def azimuth_deg(self) -> FloatArray:
         """(azimuths,) centres of the azimuth bins in [0, 360)."""
-        return np.arange(self.azimuth_bins) * (360.0 / self.azimuth_bins)
+        return np.arange(self.azimuth_bins, dtype=np.float64) * (360.0 / self.azimuth_bins)
 
     @property
     def directions(self) -> FloatArray:

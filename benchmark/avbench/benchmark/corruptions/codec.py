@@ -75,7 +75,10 @@ def compression(image: Picture, severity: int, stream: Stream) -> Picture:
 def _steps(table: tuple[tuple[int, ...], ...], quality: int) -> Plane:
     """Quantisation steps [row frequency, column frequency] of a quality below 50."""
     scale = 5000 // quality
-    return np.clip((np.array(table, np.int32) * np.int32(scale) + 50) // 100, 1, 255).astype(np.int32)
+    steps: NDArray[np.int32] = np.clip((np.array(table, np.int32) * np.int32(scale) + 50) // 100, 1, 255).astype(
+        np.int32
+    )
+    return steps
 
 
 def _halve(plane: Plane) -> Plane:

@@ -89,7 +89,7 @@ def blackout(image: Picture, severity: int, stream: Stream) -> Picture:
 
 def _covered(image: Picture, severity: int) -> int:
     """The exact number of pixels to cover, rounded up."""
-    return -(-image.shape[0] * image.shape[1] * _COVERED_PERCENT[severity - 1] // 100)
+    return int(-(-image.shape[0] * image.shape[1] * _COVERED_PERCENT[severity - 1] // 100))
 
 
 def _lay_over(

@@ -69,7 +69,8 @@ def _smooth(grid: Field) -> Field:
     wide = np.pad(grid, ((0, 0), (1, 1)), mode="edge")
     rows = (wide[:, :-2] + 2 * wide[:, 1:-1] + wide[:, 2:]) >> 2
     tall = np.pad(rows, ((1, 1), (0, 0)), mode="edge")
-    return (tall[:-2] + 2 * tall[1:-1] + tall[2:]) >> 2
+    smooth: NDArray[np.int32] = (tall[:-2] + 2 * tall[1:-1] + tall[2:]) >> 2
+    return smooth
 
 
 def lowest(field: Field, count: int) -> NDArray[np.bool_]:
@@ -81,7 +82,7 @@ def lowest(field: Field, count: int) -> NDArray[np.bool_]:
     if count <= 0:
         return np.zeros(field.shape, np.bool_)
     limit = np.partition(field, count - 1, axis=None)[count - 1]
-    chosen = field < limit
+    chosen: NDArray[np.bool_] = field < limit
     ties = np.flatnonzero(field == limit)[: count - int(np.count_nonzero(chosen))]
     chosen.reshape(-1)[ties] = True
     return chosen

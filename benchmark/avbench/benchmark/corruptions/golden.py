@@ -62,7 +62,8 @@ def synthetic_picture(height: int, width: int, *, seed: str = "synthetic picture
         inside = (x - centre_x) ** 2 + (y - centre_y) ** 2 < radius * radius
         picture[inside] = place.integers("colour", 3, 0, 256)
     grain = stream.child("grain").uniform16(picture.size).astype(np.int64).reshape(picture.shape) >> 12
-    return np.clip(picture + grain - 8, 0, 255).astype(np.uint8)
+    grainy: Picture = np.clip(picture + grain - 8, 0, 255).astype(np.uint8)
+    return grainy
 
 
 def picture_hash(picture: Picture) -> str:

@@ -71,7 +71,9 @@ class SiftTwoView:
 
     def __init__(self, settings: SiftSettings | None = None) -> None:
         self._settings = settings or SiftSettings()
-        self._sift = cv2.SIFT_create(nfeatures=self._settings.features, contrastThreshold=self._settings.contrast)
+        # The stubs of OpenCV 5 lack it.
+        create = cv2.SIFT_create  # type: ignore[attr-defined]
+        self._sift = create(nfeatures=self._settings.features, contrastThreshold=self._settings.contrast)
 
     def predict(self, pairs: Sequence[PairInput]) -> list[PosePrediction]:
         """Answer every pair by itself."""

@@ -101,7 +101,8 @@ def rotation_from_nine(raw: Tensor) -> Tensor:
     U, _, Vh = torch.linalg.svd(M)
     sign = torch.linalg.det(U @ Vh)
     scale = torch.stack([torch.ones_like(sign), torch.ones_like(sign), sign], dim=-1)
-    return (U * scale[:, None, :]) @ Vh
+    rotation: Tensor = (U * scale[:, None, :]) @ Vh
+    return rotation
 
 
 class RotaryEmbedding2D(nn.Module):
@@ -170,7 +171,7 @@ class CrossAttention(nn.Module):
         return merged
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+        return x.reshape(*x.shape[:2], self.num_heads, -1).transpose(1, 2)
 
 
 class Mlp(nn.Module):
@@ -200,7 +201,8 @@ class EncoderBlock(nn.Module):
     def forward(self, x: Tensor, positions: Tensor) -> Tensor:
         """(B, N, C) to (B, N, C)."""
         x = x + self.attn(self.norm1(x), positions)
-        return x + self.mlp(self.norm2(x))
+        out: Tensor = x + self.mlp(self.norm2(x))
+        return out
 
 
 class DecoderBlock(nn.Module):
@@ -220,7 +222,8 @@ class DecoderBlock(nn.Module):
         """(B, N, C), given the other view's tokens (B, M, C) as they were before this block."""
         x = x + self.attn(self.norm1(x), positions)
         x = x + self.cross_attn(self.norm2(x), self.norm_y(other), positions, other_positions)
-        return x + self.mlp(self.norm3(x))
+        out: Tensor = x + self.mlp(self.norm3(x))
+        return out
 
 
 class PatchEmbedding(nn.Module):
