@@ -1,0 +1,236 @@
+"""What a report is about: runs on one split of one data set, with their scores and intervals."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from avbench.benchmark.dataset import PairDataset, open_dataset
+from avbench.benchmark.intervals import ConditionIntervals, ScoredErrors, score_intervals, scored_errors
+from avbench.benchmark.metrics_spec import load_metrics_spec
+from avbench.benchmark.predictions import CLEAN_CONDITION, Predictions
+from avbench.benchmark.probes import PREFIX
+from avbench.benchmark.saved_run import DEFAULT_SPLIT, SavedRun, distinct_names, read_run
+from avbench.benchmark.scoring import Labels, Score, score
+from avbench.benchmark.statistics import Clusters, draw_clusters
+from avbench.preprocessing.errors import InputError
+from avbench.preprocessing.recording import UpSource
+from avbench.preprocessing.schema import AUDIO_COLUMNS, COLUMNS, IMAGE_COLUMNS
+
+SCORE_NAME = "score.json"
+RUN_NAME = "run.json"
+PROBES_NAME = "probes.json"
+SIMULATED = str(UpSource.SIMULATED)
+"""What `pose_source` and `up_source` of a simulated pair say."""
+
+_LONGEST_LABEL = 26
+_NOT_READ = frozenset({*IMAGE_COLUMNS, *AUDIO_COLUMNS})
+
+
+@dataclass(frozen=True)
+class RunData:
+    """One run.
+
+    Attributes:
+        name: What the report calls it: its model, and its folder where two runs have one model.
+        label: The same, shortened for where there is little room.
+        saved: Its predictions and its settings.
+        scores: The score of every condition, in the order of the file.
+        intervals: The intervals of the same conditions.
+        document: What the run wrote down about itself (`run.json`), empty where it wrote nothing.
+        probes: What came of listening probes (`probes.json`), empty where there were none.
+    """
+
+    name: str
+    label: str
+    saved: SavedRun
+    scores: tuple[Score, ...]
+    intervals: tuple[ConditionIntervals, ...]
+    document: Mapping[str, Any]
+    probes: Mapping[str, Any]
+
+    @property
+    def predictions(self) -> Predictions:
+        """What the model answered."""
+        return self.saved.predictions
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """Names of its conditions, in the order of the file."""
+        return tuple(entry.condition for entry in self.scores)
+
+    def score_of(self, condition: str) -> Score | None:
+        """The score of a condition, None where the run has no such condition."""
+        return next((entry for entry in self.scores if entry.condition == condition), None)
+
+    def intervals_of(self, condition: str) -> ConditionIntervals | None:
+        """The intervals of a condition, None where the run has no such condition."""
+        return next((entry for entry in self.intervals if entry.condition == condition), None)
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """Runs on one split of one data set.
+
+    Attributes:
+        dataset: The data set.
+        split: The split.
+        limit: Only its first so many pairs were answered; None for all.
+        baseline_threshold_m: Shortest metric baseline with a direction.
+        labels: Labels of the N pairs.
+        clusters: Groups of these pairs and the resamples.
+        columns: The N rows of the data set, without pictures and sound.
+        runs: The runs, at least one.
+    """
+
+    dataset: PairDataset
+    split: str
+    limit: int | None
+    baseline_threshold_m: float
+    labels: Labels
+    clusters: Clusters
+    columns: pa.Table
+    runs: tuple[RunData, ...]
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """Names of the conditions of all runs, clean first.
+
+        Listening probes are not among them: not every pair can be probed, so their scores are not comparable with the
+        others and are told as losses over the pairs that can (`listening`).
+        """
+        named = dict.fromkeys(name for run in self.runs for name in run.conditions if not name.startswith(PREFIX))
+        return tuple(sorted(named, key=lambda name: name != CLEAN_CONDITION))
+
+    @property
+    def simulated_pairs(self) -> int:
+        """How many of the pairs are simulated."""
+        sources = zip(self.strings("pose_source"), self.strings("up_source"), strict=True)
+        return sum(SIMULATED in pair for pair in sources)
+
+    @property
+    def origin(self) -> str:
+        """Whether the pairs are simulated, in a word or two: every table and page carries it."""
+        simulated = self.simulated_pairs
+        if simulated == 0:
+            return "recorded"
+        return "simulated" if simulated == len(self.labels) else f"{simulated} of {len(self.labels)} simulated"
+
+    def strings(self, column: str) -> list[str | None]:
+        """A column of the rows."""
+        values: list[str | None] = self.columns.column(column).to_pylist()
+        return values
+
+    def counts(self, column: str) -> dict[str, int]:
+        """How often each value of a column occurs, the most frequent first."""
+        return {str(value): times for value, times in Counter(self.strings(column)).most_common() if value is not None}
+
+    def errors(self, run: RunData, condition: str) -> ScoredErrors:
+        """Errors of every pair of one run under one condition."""
+        return scored_errors(run.predictions, self.labels, condition, baseline_threshold_m=self.baseline_threshold_m)
+
+
+def gather(run_folders: Sequence[Path], data: Path, *, split: str | None = None) -> ReportData:
+    """Read runs and the data set they ran on, and score them.
+
+    Args:
+        run_folders: Folders that `avbench evaluate` wrote, or predictions files.
+        data: The data set.
+        split: The split; None for the one that the runs name.
+
+    Raises:
+        InputError: A run is missing, damaged or of another data set, split, number of pairs or baseline threshold than
+            the others, or its score does not belong to its predictions.
+    """
+    if not run_folders:
+        raise InputError("report", found="no run", expected="at least one folder of a run")
+    dataset = open_dataset(data)
+    saved = [read_run(folder, dataset) for folder in run_folders]
+    thresholds = [_threshold(run) for run in saved]
+    for run, threshold in zip(saved[1:], thresholds[1:], strict=True):
+        _same("split", saved[0], run, saved[0].split, run.split)
+        _same("limit", saved[0], run, saved[0].limit, run.limit)
+        _same("baseline threshold", saved[0], run, thresholds[0], threshold)
+    chosen, limit, threshold = split or saved[0].split or DEFAULT_SPLIT, saved[0].limit, thresholds[0]
+    names = [column.name for column in COLUMNS if column.name not in _NOT_READ]
+    columns = dataset.table(chosen, names, limit=limit)
+    labels = Labels.of(dataset.labels(chosen, limit=limit))
+    clusters = draw_clusters(columns.column("group_id").to_pylist())
+    run_names = distinct_names(saved)
+    runs = [
+        RunData(
+            name=name,
+            label=label,
+            saved=run,
+            scores=tuple(score(run.predictions, labels, baseline_threshold_m=threshold)),
+            intervals=tuple(score_intervals(run.predictions, labels, clusters, baseline_threshold_m=threshold)),
+            document=_read_json(run.path.with_name(RUN_NAME)),
+            probes=_read_json(run.path.with_name(PROBES_NAME)),
+        )
+        for name, label, run in zip(run_names, _labels(run_names), saved, strict=True)
+    ]
+    return ReportData(dataset, chosen, limit, threshold, labels, clusters, columns, tuple(runs))
+
+
+def _threshold(run: SavedRun) -> float:
+    """The baseline threshold that a run was scored with, the specification's where it has no score."""
+    path = run.path.with_name(SCORE_NAME)
+    written = _read_json(path)
+    if not written:
+        return load_metrics_spec().baseline_threshold_m
+    if written.get("predictions_sha256") != run.predictions.content_sha256():
+        raise InputError(
+            path,
+            found="the score of other predictions",
+            expected=f"that of {run.path.name} beside it",
+            hint="run the same `avbench evaluate` again: it scores what is there",
+        )
+    try:
+        return float(written["scores"][0]["baseline_threshold_m"])
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise InputError(
+            path, found=f"no baseline_threshold_m ({error})", expected="a score as `avbench evaluate` writes it"
+        ) from error
+
+
+def _labels(names: Sequence[str]) -> list[str]:
+    """Names without the folders of model files, cut in the middle; the names themselves if two became the same."""
+    labels = [shorten(name.rpartition("/")[2] if ".py:" in name else name, _LONGEST_LABEL) for name in names]
+    return labels if len(set(labels)) == len(labels) else list(names)
+
+
+def shorten(words: str, longest: int) -> str:
+    """Words cut to a length, in the middle, where a beginning and an end tell more than either."""
+    if len(words) <= longest:
+        return words
+    kept = longest - 1
+    return f"{words[: kept - kept // 2]}…{words[len(words) - kept // 2 :]}"
+
+
+def _same(what: str, first: SavedRun, other: SavedRun, expected: object, found: object) -> None:
+    if found != expected:
+        raise InputError(
+            other.path,
+            found=f"{what} {found}",
+            expected=f"{expected}, as in {first.path}",
+            hint="runs in one report are scored on the same pairs: give them a report each, or run one of them again",
+        )
+
+
+def _read_json(path: Path) -> Mapping[str, Any]:
+    try:
+        return _mapping(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise InputError(path, found=f"no JSON ({error})", expected="what `avbench evaluate` wrote") from error
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,143 @@
+"""The score table: one line a run and condition, the same numbers on the page and in every export."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from avbench.benchmark.intervals import Quantity, all_metrics
+from avbench.benchmark.metrics import ErrorSummary
+from avbench.benchmark.report.gather import ReportData
+from avbench.benchmark.scoring import Counts, Score
+from avbench.benchmark.statistics import Difference, Estimate
+from avbench.benchmark.tables import CHANGE_METRIC, estimate_text
+
+SHOWN_METRICS = (
+    "rotation.median_deg",
+    "rotation.mean_deg",
+    "direction.median_deg",
+    "direction.mean_deg",
+    "total.auc@5",
+    "total.auc@10",
+    "total.auc@20",
+    "rotation.auc@20",
+    "direction.auc@20",
+)
+"""Metrics of the table on the page, in Markdown and in LaTeX; CSV has all of them."""
+METRES = "metric_translation.median_m"
+"""Shown where a model answers in metres."""
+
+_QUANTITY_WORDS = {
+    Quantity.ROTATION: "rotation",
+    Quantity.DIRECTION: "direction",
+    Quantity.TOTAL: "pose",
+    Quantity.METRIC_TRANSLATION: "translation",
+}
+
+
+def metric_words(name: str, *, unit: bool = True) -> str:
+    """A metric in words: "rotation median °", "pose AUC@20 %"."""
+    metric = all_metrics()[name]
+    kind = name.partition(".")[2]
+    what = kind.replace("auc@", "AUC@") if "@" in kind else kind.rpartition("_")[0]
+    words = f"{_QUANTITY_WORDS[metric.quantity]} {what}"
+    return f"{words} {'°' if metric.unit == 'deg' else metric.unit}" if unit else words
+
+
+def metric_decimals(name: str) -> int:
+    """Decimals of a metric in a table."""
+    return 3 if all_metrics()[name].unit == "m" else 2
+
+
+@dataclass(frozen=True)
+class MetricCell:
+    """One number of the table.
+
+    Attributes:
+        metric: Its name in the specification.
+        value: The number, None where nothing is scored.
+        estimate: The same number with its interval.
+    """
+
+    metric: str
+    value: float | None
+    estimate: Estimate
+
+    @property
+    def text(self) -> str:
+        """The number and its interval, as all tables print them."""
+        value = float("nan") if self.value is None else self.value
+        return estimate_text(replace(self.estimate, value=value), metric_decimals(self.metric))
+
+    @property
+    def value_text(self) -> str:
+        """The number alone."""
+        return self.text.partition(" ")[0]
+
+    @property
+    def interval_text(self) -> str:
+        """The interval alone, with an asterisk if of few groups; empty where there is none."""
+        return self.text.partition(" ")[2]
+
+
+@dataclass(frozen=True)
+class ScoreLine:
+    """One line of the table.
+
+    Attributes:
+        run: Name of the run.
+        label: The same, shorter.
+        run_number: Its number in the report.
+        condition: The condition.
+        counts: How many pairs, and what became of them.
+        cells: Every metric of the specification by name.
+        change: Change of `CHANGE_METRIC` from clean, None for clean and where there is no clean.
+    """
+
+    run: str
+    label: str
+    run_number: int
+    condition: str
+    counts: Counts
+    cells: dict[str, MetricCell]
+    change: Difference | None
+
+
+def score_lines(data: ReportData) -> list[ScoreLine]:
+    """All lines: condition by condition, runs in order."""
+    lines = []
+    for condition in data.conditions:
+        for run_number, run in enumerate(data.runs):
+            score, found = run.score_of(condition), run.intervals_of(condition)
+            if score is None or found is None:
+                continue
+            cells = {
+                name: MetricCell(name, metric_value(score, name), estimate)
+                for name, estimate in found.estimates.items()
+            }
+            change = found.change_from_clean[CHANGE_METRIC] if found.change_from_clean is not None else None
+            lines.append(ScoreLine(run.name, run.label, run_number, condition, score.counts, cells, change))
+    return lines
+
+
+def metric_value(score: Score, name: str) -> float | None:
+    """A metric of a score by its name in the specification; None where nothing is scored."""
+    quantity, kind = name.split(".")
+    if quantity == Quantity.METRIC_TRANSLATION:
+        lengths = score.metric_translation
+        return None if lengths is None else {"mean_m": lengths.mean_m, "median_m": lengths.median_m}[kind]
+    summaries = {
+        Quantity.ROTATION: score.rotation,
+        Quantity.DIRECTION: score.direction,
+        Quantity.TOTAL: score.total,
+    }
+    summary: ErrorSummary = summaries[Quantity(quantity)]
+    if kind.startswith("auc@"):
+        return summary.auc.get(float(kind.removeprefix("auc@")))
+    return {"mean_deg": summary.mean_deg, "median_deg": summary.median_deg}[kind]
+
+
+def shown_metrics(lines: Iterable[ScoreLine]) -> Sequence[str]:
+    """Names of the metrics that the table shows: metres only where there are any."""
+    in_metres = any(line.cells[METRES].value is not None for line in lines)
+    return (*SHOWN_METRICS, METRES) if in_metres else SHOWN_METRICS

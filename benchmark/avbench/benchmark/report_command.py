@@ -1,0 +1,41 @@
+"""The verb `report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN [RUN ...]", type=click.Path(path_type=Path))
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("report.html"),
+    show_default=True,
+    help="The HTML file; scores.csv, scores.md and scores.tex are written beside it.",
+)
+@click.option("--split", help="Which split; default the one that the runs name, else test.")
+@click.option(
+    "--pairs",
+    type=click.IntRange(min=0, max=20),
+    default=12,
+    show_default=True,
+    help="How many of the first run's worst pairs are shown.",
+)
+def report(runs: tuple[Path, ...], data: Path, out: Path, split: str | None, pairs: int) -> None:
+    """Write a report of runs on a data set: one HTML file that needs nothing else, and tables beside it.
+
+    RUN is the folder of a run, or a predictions file. Several runs stand side by side.
+
+    \b
+    avbench report runs/fusion data/ -o fusion.html
+    avbench report runs/fusion runs/sift data/ -o fusion-and-sift.html
+    """
+    from avbench.benchmark.report.write import write_report
+
+    for path in write_report(runs, data, out, split=split, pairs=pairs):
+        click.echo(f"{path} ({path.stat().st_size / 1e6:.1f} MB)" if path == out else str(path))
