@@ -43,7 +43,7 @@ class SoundFeatures:
 
     Attributes:
         feature: (B, feature_dim), zero where there is no sound.
-        rotation_level: (B, 3, 3) rotation between the level axes of the frames.
+        rotation_level: (B, 3, 3) rotation between the level axes of the frames; a constant where there is no sound.
         translation_level: (B, 3) in level axes of a.
         confidence: (B,) estimated probability that this rotation is within `SURE_WITHIN_DEG`; zero without sound.
     """
@@ -178,12 +178,9 @@ class SoundEncoder(nn.Module):
         if self.config.use_embedding:
             a, b = self.shrink(sound.embedding_a), self.shrink(sound.embedding_b)
             parts.append(self.from_embedding(torch.cat([a, b, a * b, a - b], dim=-1)))
-        feature = self.join(torch.cat(parts, dim=-1))
+        present = sound.present.to(parts[0].dtype)
+        # Without sound what remains is the bias: how people move on average.
+        feature = self.join(torch.cat(parts, dim=-1)) * present[:, None]
         raw = self.to_pose(feature)
-        present = sound.present.to(feature.dtype)
-        return SoundFeatures(
-            feature * present[:, None],
-            rotation_from_six(raw[:, :6]),
-            raw[:, 6:],
-            torch.sigmoid(self.to_confidence(feature)[:, 0]) * present,
-        )
+        confidence = torch.sigmoid(self.to_confidence(feature)[:, 0]) * present
+        return SoundFeatures(feature, rotation_from_six(raw[:, :6]), raw[:, 6:], confidence)

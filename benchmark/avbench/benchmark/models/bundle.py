@@ -1,10 +1,10 @@
-"""Trained models on disk: a folder with a description and one safetensors file a part.
+"""Trained models on disk: a folder with a description and one safetensors file for each part.
 
-    bundle.json               which parts there are, their sizes, and what they were trained on
+    bundle.json               which parts there are, their sizes and hashes, and what they were trained on
     vision.safetensors        the backbone (tiny; a published backbone stays where its owner put it)
     binaural.safetensors      the binaural network
     sound.safetensors         the sound encoder
-    <head>.safetensors        one for each head
+    head-<name>.safetensors   one for each head
 
 The package ships one such folder; `avbench train` writes others.
 """
@@ -28,15 +28,13 @@ from avbench.benchmark.models.backbones.reloc3r import Reloc3rBackbone
 from avbench.benchmark.models.backbones.reloc3r_network import Reloc3rConfig
 from avbench.benchmark.models.backbones.tiny import TinyBackbone, TinyConfig
 from avbench.benchmark.models.backbones.two_view import TwoViewBackbone
+from avbench.benchmark.models.bundle_files import BUNDLE_NAME, BUNDLE_VERSION, SHIPPED, describe_bundle
 from avbench.benchmark.models.checkpoints import load_strictly, read_weights
 from avbench.benchmark.models.fusion import GatedConfig, GatedHead, LateConfig, LateHead
 from avbench.preprocessing.atomic import atomic_path, sha256_of, write_text
 from avbench.preprocessing.errors import InputError
 
-BUNDLE_NAME = "bundle.json"
-BUNDLE_VERSION = 1
-SHIPPED = Path(__file__).parent / "weights"
-"""The bundle that comes with the package."""
+__all__ = ["SHIPPED", "BackboneKind", "Bundle", "Head", "backbone_from_checkpoint", "load_bundle", "save_bundle"]
 
 Head = GatedHead | LateHead
 
@@ -54,19 +52,28 @@ class Bundle:
 
     Attributes:
         kind: Which backbone.
-        backbone: The visual part.
-        sound: The sound encoder, None where the bundle has only vision.
-        binaural: The network whose embedding the sound encoder reads, None without it.
+        backbone: The visual part, None where the bundle only listens.
+        sound: The sound encoder, None where nothing needs it.
+        binaural: The network whose embedding sound encoder and late head read, None without it.
         heads: Heads by name: `vision`, `fusion`, `fusion-late`.
+        uses_up: Whether up vectors are used.
+        metric: Whether translations are in metres.
         facts: What they were trained on and how.
     """
 
     kind: BackboneKind
-    backbone: TwoViewBackbone
+    backbone: TwoViewBackbone | None = None
     sound: SoundEncoder | None = None
     binaural: BinauralNetwork | None = None
     heads: Mapping[str, Head] = field(default_factory=dict)
+    uses_up: bool = True
+    metric: bool = True
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def parts(self) -> dict[str, nn.Module]:
+        """All parts that there are, by name."""
+        named = {"backbone": self.backbone, "sound": self.sound, "binaural": self.binaural, **self.heads}
+        return {name: module for name, module in named.items() if module is not None}
 
 
 def save_bundle(folder: Path, bundle: Bundle, *, backbone_weights: Path | None = None, half: bool = False) -> None:
@@ -81,28 +88,36 @@ def save_bundle(folder: Path, bundle: Bundle, *, backbone_weights: Path | None =
     Raises:
         AvbenchError: A file cannot be written.
     """
-    content: dict[str, Any] = {"version": BUNDLE_VERSION, "facts": dict(bundle.facts), "heads": {}}
-    content["backbone"] = {"kind": str(bundle.kind), "config": asdict(_config_of(bundle.backbone))}
-    if backbone_weights is not None:
-        content["backbone"] |= {"weights": str(backbone_weights.resolve()), "sha256": sha256_of(backbone_weights)}
-    else:
-        content["backbone"]["weights"] = _save(folder, "vision", bundle.backbone, half=half)
+    content: dict[str, Any] = {
+        "version": BUNDLE_VERSION,
+        "uses_up": bundle.uses_up,
+        "metric": bundle.metric,
+        "backbone": {"kind": str(bundle.kind)},
+        "heads": {},
+    }
+    if bundle.backbone is not None:
+        content["backbone"] |= _backbone_description(bundle.backbone)
+        if backbone_weights is not None:
+            content["backbone"]["checkpoint"] = str(backbone_weights.resolve())
+            content["backbone"]["sha256"] = sha256_of(backbone_weights)
+        else:
+            content["backbone"] |= _save(folder, "vision", bundle.backbone, half=half)
     if bundle.binaural is not None:
-        content["binaural"] = {
-            "config": asdict(bundle.binaural.config),
-            "weights": _save(folder, "binaural", bundle.binaural, half=half),
-        }
+        saved = _save(folder, "binaural", bundle.binaural, half=half)
+        content["binaural"] = {"config": asdict(bundle.binaural.config), **saved}
     if bundle.sound is not None:
-        content["sound"] = {
-            "config": asdict(bundle.sound.config),
-            "weights": _save(folder, "sound", bundle.sound, half=half),
-        }
+        saved = _save(folder, "sound", bundle.sound, half=half)
+        content["sound"] = {"config": asdict(bundle.sound.config), **saved}
     for name, head in bundle.heads.items():
         content["heads"][name] = {
             "type": "late" if isinstance(head, LateHead) else "gated",
             "config": asdict(head.config),
-            "weights": _save(folder, f"head-{name}", head, half=half),
+            **_save(folder, f"head-{name}", head, half=half),
         }
+    content["parameters"] = {
+        name: sum(value.numel() for value in module.parameters()) for name, module in bundle.parts().items()
+    }
+    content["facts"] = dict(bundle.facts)
     write_text(folder / BUNDLE_NAME, json.dumps(content, indent=1) + "\n")
 
 
@@ -112,63 +127,72 @@ def load_bundle(folder: Path, *, device: str = "cpu") -> Bundle:
     Raises:
         InputError: There is none, a file is missing or damaged, or a checkpoint it refers to has changed.
     """
-    path = folder / BUNDLE_NAME
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        version = content["version"]
-    except FileNotFoundError as error:
-        raise InputError(
-            folder, found=f"no {BUNDLE_NAME}", expected="trained models", hint="train some with `avbench train`"
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(path, found=f"unreadable ({error})", expected="a bundle's description") from error
-    if version != BUNDLE_VERSION:
-        raise InputError(f"{path}: version", found=repr(version), expected=repr(BUNDLE_VERSION))
+    content = describe_bundle(folder).content
     try:
         kind = BackboneKind(content["backbone"]["kind"])
-        backbone = _backbone(kind, content["backbone"]["config"])
+        backbone = _backbone(kind, content["backbone"]) if "config" in content["backbone"] else None
         sound = SoundEncoder(SoundConfig(**content["sound"]["config"])) if "sound" in content else None
         binaural = BinauralNetwork(BinauralConfig(**content["binaural"]["config"])) if "binaural" in content else None
         heads = {name: _head(one) for name, one in content["heads"].items()}
+        bundle = Bundle(kind, backbone, sound, binaural, heads, content["uses_up"], content["metric"], content["facts"])
+        if backbone is not None and "checkpoint" in content["backbone"]:
+            _load_checkpoint(backbone, Path(content["backbone"]["checkpoint"]), content["backbone"]["sha256"])
+        elif backbone is not None:
+            _load(backbone, folder, content["backbone"])
+        if sound is not None:
+            _load(sound, folder, content["sound"])
+        if binaural is not None:
+            _load(binaural, folder, content["binaural"])
+        for name, head in heads.items():
+            _load(head, folder, content["heads"][name])
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(path, found=f"unreadable ({error})", expected="a bundle of this version") from error
-    weights = folder / content["backbone"]["weights"]  # an absolute path stays what it is
-    expected = content["backbone"].get("sha256")
-    if expected is not None and weights.is_file() and sha256_of(weights) != expected:
         raise InputError(
-            weights, found="another file than the one the heads were trained on", expected=f"SHA-256 {expected[:12]}..."
-        )
-    network = backbone.network if isinstance(backbone, Reloc3rBackbone) and expected is not None else backbone
-    _load(network, weights)
-    for name, module in (("sound", sound), ("binaural", binaural)):
-        if module is not None:
-            _load(module, folder / content[name]["weights"])
-    for name, head in heads.items():
-        _load(head, folder / content["heads"][name]["weights"])
-    for module in (backbone, sound, binaural, *heads.values()):
-        if module is not None:
-            module.to(device).eval()
-    return Bundle(kind, backbone, sound, binaural, heads, content["facts"])
+            folder / BUNDLE_NAME, found=f"unreadable ({error})", expected="a bundle of this version"
+        ) from error
+    for module in bundle.parts().values():
+        module.to(device).eval()
+    return bundle
 
 
-def _config_of(backbone: TwoViewBackbone) -> TinyConfig | Reloc3rConfig:
-    if isinstance(backbone, TinyBackbone | Reloc3rBackbone):
-        return backbone.config
-    raise TypeError(f"{type(backbone).__name__} is no backbone that bundles know")
+def backbone_from_checkpoint(
+    path: Path, config: Reloc3rConfig | None = None, image_size: tuple[int, int] | None = None
+) -> Reloc3rBackbone:
+    """The published backbone with the weights of a checkpoint, in evaluation mode.
+
+    Args:
+        path: The checkpoint, .safetensors or .pth.
+        config: Sizes of the network; the published ones without it.
+        image_size: Width and height of its pictures; the published ones without it.
+
+    Raises:
+        InputError: There is no such file, it is damaged, holds code, or the weights of another network.
+    """
+    backbone = Reloc3rBackbone(config or Reloc3rConfig(), image_size)
+    _load_checkpoint(backbone, path, None)
+    return backbone.eval()
 
 
-def _backbone(kind: BackboneKind, config: Mapping[str, Any]) -> TwoViewBackbone:
+def _backbone_description(backbone: TwoViewBackbone) -> dict[str, Any]:
+    if not isinstance(backbone, TinyBackbone | Reloc3rBackbone):
+        raise TypeError(f"{type(backbone).__name__} is no backbone that bundles know")
+    return {"config": asdict(backbone.config), "image_size": list(backbone.image_size)}
+
+
+def _backbone(kind: BackboneKind, content: Mapping[str, Any]) -> TwoViewBackbone:
+    width, height = content["image_size"]
     if kind is BackboneKind.RELOC3R:
-        return Reloc3rBackbone(Reloc3rConfig(**config))
-    return TinyBackbone(TinyConfig(**{**config, "channels": tuple(config["channels"])}))
+        return Reloc3rBackbone(Reloc3rConfig(**content["config"]), (width, height))
+    return TinyBackbone(TinyConfig(**{**content["config"], "channels": tuple(content["config"]["channels"])}))
 
 
 def _head(content: Mapping[str, Any]) -> Head:
-    config = {name: tuple(value) if isinstance(value, list) else value for name, value in content["config"].items()}
+    config: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in content["config"].items()
+    }
     return LateHead(LateConfig(**config)) if content["type"] == "late" else GatedHead(GatedConfig(**config))
 
 
-def _save(folder: Path, name: str, module: nn.Module, *, half: bool) -> str:
+def _save(folder: Path, name: str, module: nn.Module, *, half: bool) -> dict[str, str]:
     def stored(value: Tensor) -> Tensor:
         value = value.detach().cpu()
         return (value.half() if half and value.is_floating_point() else value).contiguous()
@@ -176,10 +200,29 @@ def _save(folder: Path, name: str, module: nn.Module, *, half: bool) -> str:
     file = f"{name}.safetensors"
     with atomic_path(folder / file) as temporary:
         save_file({key: stored(value) for key, value in module.state_dict().items()}, temporary)
-    return file
+    return {"weights": file, "sha256": sha256_of(folder / file)}
 
 
-def _load(module: nn.Module, path: Path) -> None:
+def _load(module: nn.Module, folder: Path, content: Mapping[str, Any]) -> None:
+    path = folder / content["weights"]
+    if path.is_file() and sha256_of(path) != content["sha256"]:
+        raise InputError(
+            path,
+            found="another file than the one that was written",
+            expected=f"SHA-256 {content['sha256'][:12]}...",
+            hint="copy or train the bundle again",
+        )
     weights = read_weights(path)
     whole = {key: value.to(torch.float32) if value.is_floating_point() else value for key, value in weights.items()}
     load_strictly(module, whole, path)
+
+
+def _load_checkpoint(backbone: TwoViewBackbone, path: Path, sha256: str | None) -> None:
+    assert isinstance(backbone, Reloc3rBackbone)  # noqa: S101 - only this one is referred to and not copied
+    if sha256 is not None and path.is_file() and sha256_of(path) != sha256:
+        raise InputError(
+            path, found="another file than the one the heads were trained on", expected=f"SHA-256 {sha256[:12]}..."
+        )
+    weights = read_weights(path)
+    whole = {key: value.to(torch.float32) if value.is_floating_point() else value for key, value in weights.items()}
+    load_strictly(backbone.network, whole, path)

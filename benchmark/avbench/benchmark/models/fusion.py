@@ -4,8 +4,8 @@ Two heads on the same frozen encoders:
 
 - `GatedHead` (`fusion`, and `vision` when it is given no sound): the picture's pose plus a correction. The sound's
   share passes a gate that sees how well the sound's motion agrees with the picture's and how sure each is, so that a
-  sound that tells something else is turned down. A head with sound and one without have the same layers, see the same
-  pairs and are trained by the same schedule, so that what differs is the sound.
+  sound that tells something else is turned down. A head with sound and one without have the same layers but for those
+  of the sound, see the same pairs and are trained by the same schedule, so that what differs is the sound.
 - `LateHead` (`fusion-late`): the published design (arXiv 2512.12165): visual feature, 360-bin azimuth spectrum and
   1024-d binaural embedding of frame b side by side, an MLP, 3 + 9 numbers, SVD. The two frames are not compared.
 
@@ -59,10 +59,10 @@ class FusedPose:
 
 @dataclass(frozen=True)
 class GatedConfig:
-    """Sizes of a `GatedHead`."""
+    """Sizes of a `GatedHead`; a `sound_dim` of 0 makes a head that never listens."""
 
     visual_dim: int
-    sound_dim: int
+    sound_dim: int = 0
     hidden_dim: int = 192
 
 
@@ -82,16 +82,22 @@ class GatedHead(nn.Module):
         self.config = config
         hidden = config.hidden_dim
         self.visual = nn.Sequential(nn.Linear(config.visual_dim + POSE_NUMBERS + 2, hidden), nn.ReLU(inplace=True))
-        self.sound = nn.Sequential(
-            nn.Linear(config.sound_dim + POSE_NUMBERS + 1, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, hidden)
-        )
-        # What the gate sees: both features, both confidences, the angle between the two rotations and directions.
-        self.gate = nn.Sequential(nn.Linear(2 * hidden + 5, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, hidden))
         self.pose = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, POSE_NUMBERS + 1))
         last = self.pose[-1]
         assert isinstance(last, nn.Linear)  # noqa: S101 - the layer was put there two lines above
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
+        # Last, so that heads with and without sound start from the same weights elsewhere.
+        if config.sound_dim:
+            self.sound = nn.Sequential(
+                nn.Linear(config.sound_dim + POSE_NUMBERS + 1, hidden),
+                nn.ReLU(inplace=True),
+                nn.Linear(hidden, hidden),
+            )
+            # What the gate sees: both features, both confidences, the angle between the rotations and the directions.
+            self.gate = nn.Sequential(
+                nn.Linear(2 * hidden + 5, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, hidden)
+            )
 
     def forward(self, seen: TwoViewFeatures, heard: SoundFeatures | None, level: Level) -> FusedPose:
         """Fuse a batch; `heard` is None for a head that never listens."""

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from avbench.benchmark.audio.binaural_pretraining import ear_samples, embed
+from avbench.benchmark.audio.binaural_pretraining import EMBEDDING_SIZE, ear_samples, embed
 from avbench.benchmark.audio.cache import sound_key
 from avbench.benchmark.audio.features import FEATURE_VERSION
 from avbench.benchmark.model_api import PairInput, PosePrediction, SoundClip
 from avbench.benchmark.models.audio_encoder import SoundFeatures, SoundInput
-from avbench.benchmark.models.backbones.two_view import TwoViewInput, level_to_camera
-from avbench.benchmark.models.bundle import SHIPPED, Bundle, load_bundle
-from avbench.benchmark.models.fusion import FusedPose, LateHead, Level
+from avbench.benchmark.models.backbones.two_view import TwoViewFeatures, TwoViewInput, level_to_camera
+from avbench.benchmark.models.bundle import SHIPPED, BackboneKind, Bundle, backbone_from_checkpoint, load_bundle
+from avbench.benchmark.models.fusion import FusedPose, GatedHead, LateHead, Level
 from avbench.benchmark.models.network_inputs import common_up, picture_row, sound_row, up_row
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import FloatArray
@@ -41,6 +43,8 @@ class LearnedModel:
 
     Args:
         kind: Which.
+        backbone: On which backbone; a bundle of another one is refused. `vision` on a published backbone may also be
+            given its checkpoint instead of a bundle, and then gives the backbone's own pose.
         weights: Folder of a bundle; the shipped one without it.
         device: Torch device.
 
@@ -48,54 +52,59 @@ class LearnedModel:
         InputError: The bundle is missing, damaged, or has no such part.
     """
 
-    def __init__(self, kind: LearnedKind, weights: Path | None = None, device: str = "cpu") -> None:
-        self.kind = kind
-        folder = weights if weights is not None else SHIPPED
-        self.bundle = load_bundle(folder, device=device)
+    def __init__(
+        self, kind: str, backbone: str = BackboneKind.TINY, weights: Path | None = None, device: str = "cpu"
+    ) -> None:
+        self.kind = LearnedKind(kind)
         self.device = torch.device(device)
-        self._sounds: OrderedDict[str, dict[str, Any]] = OrderedDict()
-        if kind is not LearnedKind.AUDIO and kind not in self.bundle.heads:
-            raise InputError(folder, found=f"heads {', '.join(self.bundle.heads) or 'none'}", expected=f"a head {kind}")
-        if kind is not LearnedKind.VISION and self.bundle.sound is None:
-            raise InputError(folder, found="no sound encoder", expected="one", hint="train the sound stages too")
+        self.bundle = _opened(self.kind, BackboneKind(backbone), weights, device)
+        self._sounds: OrderedDict[str, dict[str, NDArray[Any]]] = OrderedDict()
 
     @torch.no_grad()
     def predict(self, pairs: Sequence[PairInput]) -> list[PosePrediction]:
         """Answer every pair, in order."""
+        if not pairs:
+            return []
+        if not self.bundle.uses_up:
+            pairs = [replace(pair, up_a=None, up_b=None) for pair in pairs]
         up = _stacked([up_row(pair) for pair in pairs], self.device)
         level = Level(up["level_a"], up["level_b"], up["up_known"].bool())
-        heard, late = None, None
-        if self.kind is not LearnedKind.VISION:
-            sounds = _stacked([self._sound(pair) for pair in pairs], self.device)
-            heard = self._listen(sounds)
-            late = sounds["spectrum_b"], sounds["embedding_b"]
+        sounds = _stacked(self._sound_rows(pairs), self.device) if self.kind is not LearnedKind.VISION else {}
         if self.kind is LearnedKind.AUDIO:
-            assert heard is not None  # noqa: S101 - audio is not vision
+            heard = self._listen(sounds)
             rotation, translation = level_to_camera(
                 heard.rotation_level, heard.translation_level, level.level_a, level.level_b
             )
-            return _predictions(rotation, translation, heard.confidence, metric=True)
-        fused = self._fuse(pairs, level, heard, late)
-        confidence = torch.sigmoid(fused.confidence_logit)
-        return _predictions(fused.rotation_a_b, fused.translation_a_b, confidence, metric=True)
+            return _predictions(rotation, translation, heard.confidence, metric=self.bundle.metric)
+        seen = self._see(pairs, level)
+        if self.kind not in self.bundle.heads:
+            metric = self.bundle.metric and self._backbone_is_metric()
+            return _predictions(seen.rotation_a_b, seen.translation_a_b, seen.confidence, metric=metric)
+        pose = self._fuse(seen, sounds, level)
+        confidence = torch.sigmoid(pose.confidence_logit)
+        return _predictions(pose.rotation_a_b, pose.translation_a_b, confidence, metric=self.bundle.metric)
 
-    def _fuse(
-        self, pairs: Sequence[PairInput], level: Level, heard: SoundFeatures | None, late: tuple[Tensor, Tensor] | None
-    ) -> FusedPose:
+    def _backbone_is_metric(self) -> bool:
+        return self.bundle.backbone is not None and self.bundle.backbone.metric
+
+    def _see(self, pairs: Sequence[PairInput], level: Level) -> TwoViewFeatures:
         backbone = self.bundle.backbone
+        assert backbone is not None  # noqa: S101 - checked on opening
         rows = _stacked([picture_row(pair, backbone.image_size) for pair in pairs], self.device)
         a, b = (rows[name].permute(0, 3, 1, 2) / 255.0 for name in ("image_a", "image_b"))
-        seen = backbone(TwoViewInput(a, b, rows["intrinsics"], level.level_a, level.level_b))
+        seen: TwoViewFeatures = backbone(TwoViewInput(a, b, rows["intrinsics"], level.level_a, level.level_b))
+        return seen
+
+    def _fuse(self, seen: TwoViewFeatures, sounds: dict[str, Tensor], level: Level) -> FusedPose:
         head = self.bundle.heads[self.kind]
         if isinstance(head, LateHead):
-            assert late is not None  # noqa: S101 - a late head is never the vision model
-            pose: FusedPose = head(seen, *late, level)
-        else:
-            pose = head(seen, heard, level)
+            late: FusedPose = head(seen, sounds["spectrum_b"], sounds["embedding_b"], level)
+            return late
+        pose: FusedPose = head(seen, self._listen(sounds) if sounds else None, level)
         return pose
 
     def _listen(self, sounds: dict[str, Tensor]) -> SoundFeatures:
-        assert self.bundle.sound is not None  # noqa: S101 - checked on construction
+        assert self.bundle.sound is not None  # noqa: S101 - checked on opening
         heard: SoundFeatures = self.bundle.sound(
             SoundInput(
                 sounds["maps_a"],
@@ -107,30 +116,87 @@ class LearnedModel:
         )
         return heard
 
-    def _sound(self, pair: PairInput) -> dict[str, Any]:
-        """Sound features of a pair, remembered by content: conditions of pictures hear the same sound again."""
-        up_a, up_b = common_up(pair)
-        key = " ".join(_key(clip, up) for clip, up in ((pair.sound_a, up_a), (pair.sound_b, up_b)))
-        if key in self._sounds:
+    def _sound_rows(self, pairs: Sequence[PairInput]) -> list[dict[str, NDArray[Any]]]:
+        """Sound features of pairs, remembered by content: conditions of pictures hear the same sound again."""
+        keys = [" ".join(_key(clip, up) for clip, up in _clips(pair)) for pair in pairs]
+        found = {key: self._sounds[key] for key in keys if key in self._sounds}
+        new = {key: pair for key, pair in zip(keys, pairs, strict=True) if key not in found}
+        rows = [dict(sound_row(pair)) for pair in new.values()]
+        self._add_embeddings(rows, list(new.values()))
+        found |= dict(zip(new, rows, strict=True))
+        for key in keys:
+            self._sounds[key] = found[key]
             self._sounds.move_to_end(key)
-            return self._sounds[key]
-        row = sound_row(pair)
-        for view, clip in (("a", pair.sound_a), ("b", pair.sound_b)):
-            row[f"embedding_{view}"] = clip_embedding(self.bundle, clip if row["sound"] else None)
-        self._sounds[key] = row
-        if len(self._sounds) > _REMEMBERED_SOUNDS:
+        while len(self._sounds) > max(_REMEMBERED_SOUNDS, len(keys)):
             self._sounds.popitem(last=False)
-        return row
+        return [found[key] for key in keys]
+
+    def _add_embeddings(self, rows: Sequence[dict[str, Any]], pairs: Sequence[PairInput]) -> None:
+        """Binaural embeddings of both frames: zeros where one of them has no two ears, as in training."""
+        network = self.bundle.binaural
+        for row in rows:
+            row["embedding_a"] = row["embedding_b"] = np.zeros(EMBEDDING_SIZE, np.float16)
+        if network is None:
+            return
+        places, ears = [], []
+        for row, pair in zip(rows, pairs, strict=True):
+            if row["sound"]:
+                a, b = (ear_samples(clip, network.config) for clip in (pair.sound_a, pair.sound_b))
+                if a is not None and b is not None:
+                    places.append(row)
+                    ears += [a, b]
+        if ears:
+            # float16 on the way in and out, as training keeps them.
+            embedded = embed(network, np.stack(ears).astype(np.float16).astype(np.float32)).astype(np.float16)
+            for row, a, b in zip(places, embedded[0::2], embedded[1::2], strict=True):
+                row["embedding_a"], row["embedding_b"] = a, b
 
 
-def clip_embedding(bundle: Bundle, clip: SoundClip | None) -> FloatArray:
-    """(embedding_dim,) binaural embedding; zeros for a clip without two ears, or without a binaural network."""
-    size = bundle.sound.config.embedding_dim if bundle.sound is not None else 0
-    if bundle.binaural is not None and clip is not None:
-        ears = ear_samples(clip, bundle.binaural.config)
-        if ears is not None:
-            return np.asarray(embed(bundle.binaural, ears[None])[0])
-    return np.zeros(size, np.float32)
+def _opened(kind: LearnedKind, backbone: BackboneKind, weights: Path | None, device: str) -> Bundle:
+    """The bundle, with all that the model needs.
+
+    Raises:
+        InputError: It has not.
+    """
+    own_pose = kind is LearnedKind.VISION and backbone is BackboneKind.RELOC3R
+    if weights is not None and weights.is_file() and own_pose:
+        return Bundle(backbone, backbone_from_checkpoint(weights).to(device), metric=False)
+    if weights is None and backbone is BackboneKind.RELOC3R:
+        raise InputError(
+            f"model {kind}:{backbone}",
+            found="no weights",
+            expected="yours: nobody may ship those of its backbone",
+            hint=f"train with `avbench train --model {kind}:{backbone} --backbone-weights CHECKPOINT -o OUT` and name "
+            "it with --weights OUT" + (", or name the checkpoint itself" if own_pose else ""),
+        )
+    folder = weights if weights is not None else SHIPPED
+    bundle = load_bundle(folder, device=device)
+    if kind is not LearnedKind.AUDIO:
+        if bundle.backbone is None:
+            raise InputError(folder, found="a bundle that only listens", expected=f"one with a head {kind}")
+        if bundle.kind is not backbone:
+            raise InputError(
+                folder,
+                found=f"a bundle on the backbone {bundle.kind}",
+                expected=f"one on {backbone}",
+                hint=f"choose --model {kind if bundle.kind is BackboneKind.TINY else f'{kind}:{bundle.kind}'}",
+            )
+        if kind not in bundle.heads and not own_pose:
+            raise InputError(
+                folder,
+                found=f"heads {', '.join(bundle.heads) or 'none'}",
+                expected=f"a head {kind}",
+                hint=f"train it with `avbench train --model {kind}`",
+            )
+    gated = kind is LearnedKind.FUSION and isinstance(bundle.heads.get(kind), GatedHead)
+    if (gated or kind is LearnedKind.AUDIO) and bundle.sound is None:
+        raise InputError(folder, found="no sound encoder", expected="one", hint="train with `--model fusion`")
+    return bundle
+
+
+def _clips(pair: PairInput) -> list[tuple[SoundClip | None, FloatArray | None]]:
+    up_a, up_b = common_up(pair)
+    return [(pair.sound_a, up_a), (pair.sound_b, up_b)]
 
 
 def _key(clip: SoundClip | None, up: FloatArray | None) -> str:

@@ -134,13 +134,16 @@ def up_row(pair: PairInput) -> dict[str, Any]:
 
 
 def sound_row(pair: PairInput) -> dict[str, Any]:
-    """Direction maps (MAPS, azimuths) and azimuth spectra (360,) of both frames, zeros without usable sound."""
+    """Direction maps (MAPS, azimuths) and azimuth spectra (360,) of both frames, zeros without usable sound.
+
+    They are float16, as they are kept for training, so that a model meets the same numbers in training and later.
+    """
     up_a, up_b = common_up(pair)
     maps = direction_maps(pair.sound_a, up_a), direction_maps(pair.sound_b, up_b)
     spectra = azimuth_spectrum(pair.sound_a, up_a), azimuth_spectrum(pair.sound_b, up_b)
     row: dict[str, Any] = {"sound": all(one is not None for one in (*maps, *spectra))}
     shapes = (MAPS, MAP_SETTINGS.grid.azimuth_bins), (SPECTRUM_SETTINGS.grid.azimuth_bins,)
     for view, one_map, one_spectrum in zip("ab", maps, spectra, strict=True):
-        row[f"maps_{view}"] = one_map if row["sound"] else np.zeros(shapes[0], np.float32)
-        row[f"spectrum_{view}"] = one_spectrum if row["sound"] else np.zeros(shapes[1], np.float32)
+        for name, value, shape in (("maps", one_map, shapes[0]), ("spectrum", one_spectrum, shapes[1])):
+            row[f"{name}_{view}"] = np.asarray(value if row["sound"] else np.zeros(shape), np.float16)
     return row

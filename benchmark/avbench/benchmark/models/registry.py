@@ -13,44 +13,23 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import replace
 from difflib import get_close_matches
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from avbench.benchmark.model_api import Modality, Model
+from avbench.benchmark.models.bundle_files import bundle_revision
+from avbench.benchmark.models.learned_entries import LEARNED
+from avbench.benchmark.models.model_entry import ModelEntry
 from avbench.preprocessing.atomic import sha256_of
 from avbench.preprocessing.errors import AvbenchError, InputError
 
+__all__ = ["BUILT_IN", "ENTRY_POINT_GROUP", "ModelEntry", "describe_error", "find_model", "list_models", "load_model"]
+
 ENTRY_POINT_GROUP = "avbench.models"
-
-
-@dataclass(frozen=True)
-class ModelEntry:
-    """One model, as data.
-
-    Attributes:
-        name: What `--model` calls it.
-        target: "package.module:Class"; the class has `predict`, and may take `device` as a keyword.
-        description: One line.
-        modalities: What it looks at; the rest is neither read nor decoded for it.
-        needs: What it needs beyond a split to predict ("training split", an extra, a checkpoint).
-        licence: Licence of code and weights.
-        citation: What to cite.
-        parameters: Number of learned parameters, None where unknown.
-        revision: Changes whenever the model may answer differently, so that runs are not mixed.
-    """
-
-    name: str
-    target: str
-    description: str
-    modalities: frozenset[Modality]
-    needs: tuple[str, ...] = ()
-    licence: str = ""
-    citation: str = ""
-    parameters: int | None = None
-    revision: str = "1"
 
 
 BUILT_IN: tuple[ModelEntry, ...] = (
@@ -80,6 +59,7 @@ BUILT_IN: tuple[ModelEntry, ...] = (
         citation="Lowe, IJCV 2004; Nister, TPAMI 2004; Larsson et al., PoseLib; Torr, IJCV 2002",
         parameters=0,
     ),
+    *LEARNED,
 )
 
 
@@ -109,15 +89,28 @@ def list_models() -> list[ModelEntry]:
     return list(entries.values())
 
 
-def find_model(name: str) -> ModelEntry:
+def find_model(name: str, *, weights: Path | None = None) -> ModelEntry:
     """The entry of a model, by name or as `path/to/file.py:Class`.
 
     An entry for a file carries the file's hash as revision, and the modalities that the class names in an attribute
     `modalities`, or all of them. Finding one imports the file.
 
+    Args:
+        name: The model.
+        weights: Weights it is to run with: a folder made by `avbench train`, or a file. Their hash becomes part of the
+            entry's revision.
+
     Raises:
-        InputError: There is no such model, file or class; similar names are suggested.
+        InputError: There is no such model, file or class; similar names are suggested. Or there are no such weights.
     """
+    entry = _entry_of_name(name)
+    if weights is None:
+        return entry
+    digest = sha256_of(weights) if weights.is_file() else bundle_revision(weights, model=entry.name)
+    return replace(entry, weights_path=weights.resolve(), revision=f"{entry.revision} {digest}")
+
+
+def _entry_of_name(name: str) -> ModelEntry:
     path, _, attribute = name.rpartition(":")
     if path.endswith(".py"):
         return _entry_of_file(Path(path), attribute)
@@ -137,11 +130,12 @@ def load_model(entry: ModelEntry, *, device: str = "cpu") -> Model:
     """Import and build a model.
 
     Args:
-        entry: The model.
+        entry: The model; its `weights_path` is handed to a class that takes `weights`.
         device: Handed to a class that takes `device`.
 
     Raises:
-        InputError: The class is missing, has no `predict`, cannot be built, or needs a package that is not there.
+        InputError: The class is missing, has no `predict`, cannot be built, takes no weights although some were chosen,
+            or needs a package that is not there.
     """
     module_name, _, attribute = entry.target.rpartition(":")
     try:
@@ -155,7 +149,16 @@ def load_model(entry: ModelEntry, *, device: str = "cpu") -> Model:
             hint="install what is missing and run the same command again",
         ) from error
     factory = _class_of(module, attribute, entry.target)
-    options = {"device": device} if "device" in _parameters(factory) else {}
+    taken = _parameters(factory)
+    options: dict[str, Any] = dict(entry.options)
+    if "device" in taken:
+        options["device"] = device
+    if entry.weights_path is not None:
+        if "weights" not in taken:
+            raise InputError(
+                f"model {entry.name}", found=f"weights {entry.weights_path}", expected="none: it takes no weights"
+            )
+        options["weights"] = entry.weights_path
     try:
         model = factory(**options)
     except AvbenchError:
@@ -189,7 +192,7 @@ def _parameters(factory: Callable[..., object]) -> Collection[str]:
 
 
 def _class_of(module: ModuleType, attribute: str, target: str) -> Callable[..., object]:
-    found = getattr(module, attribute, None) if attribute else None
+    found: object = getattr(module, attribute, None) if attribute else None
     if not callable(found):
         offered = sorted(
             name for name, value in vars(module).items() if inspect.isclass(value) and hasattr(value, "predict")

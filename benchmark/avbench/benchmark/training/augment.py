@@ -55,9 +55,11 @@ def _damage(picture: Picture, kind: str, severity: float, random: np.random.Gene
         return np.asarray(cv2.GaussianBlur(picture, (0, 0), max(0.3, sigma)), np.float32)
     if kind == "dark":
         gain = 0.025**severity
-        electrons = random.poisson(np.clip(picture, 0, 1) * gain * 1500.0) / 1500.0
-        read = electrons + random.normal(0.0, 0.004, picture.shape)
-        return np.asarray(np.round(np.clip(read, 0.0, 1.0) * 255.0) / 255.0, np.float32)
+        light = np.clip(picture, 0, 1) * np.float32(gain)
+        # Shot noise has the variance of the light (1,500 electrons at white), read noise a constant one.
+        deviation = np.sqrt(light / np.float32(1500.0) + np.float32(0.004**2))
+        read = light + deviation * random.standard_normal(picture.shape, dtype=np.float32)
+        return np.asarray(np.round(np.clip(read, 0.0, 1.0) * 255.0) / np.float32(255.0), np.float32)
     if kind == "cover":
         covered = picture.copy()
         target = severity * 0.75 * height * width
@@ -70,7 +72,7 @@ def _damage(picture: Picture, kind: str, severity: float, random: np.random.Gene
             cv2.ellipse(mask, centre, axes, float(random.uniform(0, 180)), 0, 360, 1, -1)
         covered[mask > 0] = random.uniform(0.0, 1.0, 3).astype(np.float32) * random.uniform(0.1, 0.9)
         return covered
-    noisy = picture + random.normal(0.0, 0.3 * severity, picture.shape)
+    noisy = picture + np.float32(0.3 * severity) * random.standard_normal(picture.shape, dtype=np.float32)
     return np.asarray(np.clip(noisy, 0.0, 1.0), np.float32)
 
 
@@ -85,7 +87,7 @@ def _path_kernel(length_px: float, random: np.random.Generator) -> NDArray[np.fl
     half = int(np.ceil(max(np.abs(x).max(), np.abs(y).max()))) + 1
     kernel = np.zeros((2 * half + 1, 2 * half + 1), np.float32)
     np.add.at(kernel, (np.round(y).astype(int) + half, np.round(x).astype(int) + half), 1.0)
-    return kernel / kernel.sum()
+    return np.asarray(kernel / kernel.sum(), np.float32)
 
 
 _MIRROR = torch.diag(torch.tensor([-1.0, 1.0, 1.0]))

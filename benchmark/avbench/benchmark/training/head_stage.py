@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from avbench.benchmark.models.audio_encoder import SoundEncoder, SoundFeatures
-from avbench.benchmark.models.backbones.two_view import TwoViewBackbone, TwoViewFeatures, rotation_angle_rad
+from avbench.benchmark.models.backbones.two_view import TwoViewBackbone, TwoViewFeatures
 from avbench.benchmark.models.fusion import FusedPose, GatedHead, LateHead, Level
 from avbench.benchmark.training.augment import mirror_pairs
 from avbench.benchmark.training.loop import Batch
@@ -28,9 +28,10 @@ from avbench.benchmark.training.pair_arrays import PairArrays
 from avbench.benchmark.training.stages import (
     CONFIDENCE_WEIGHT,
     POSE_WEIGHT,
-    UP_DROPPED_SHARE,
+    SILENT_SHARE,
     Embeddings,
-    drop_up,
+    PoseFigures,
+    clean_and_corrupted,
     label_batch,
     picture_batch,
     sound_batch,
@@ -39,9 +40,9 @@ from avbench.benchmark.training.stages import (
     two_view_input,
 )
 
-SILENT_SHARE = 0.10
 WRONG_SHARE = 0.15
 _BLOCK = 128
+_VALIDATION_BATCH = 1024
 
 
 class Listening(StrEnum):
@@ -84,90 +85,109 @@ class VersionPlan:
     Attributes:
         corrupted_share: For each version, the share of its pairs that is corrupted.
         mirror: Whether half of the pairs of a version are mirrored.
-        drop_up: Whether up is forgotten for some.
         seed: Of the choices.
     """
 
     corrupted_share: Sequence[float]
     mirror: bool
-    drop_up: bool
     seed: int
 
 
-TRAINING_VERSIONS = VersionPlan((0.0, 0.0, 1.0, 1.0, 1.0, 1.0), mirror=True, drop_up=True, seed=1)
-VALIDATION_VERSIONS = VersionPlan((0.0, 1.0), mirror=False, drop_up=False, seed=2)
+TRAINING_VERSIONS = VersionPlan((0.0, 0.0, 1.0, 1.0, 1.0, 1.0), mirror=True, seed=1)
+VALIDATION_VERSIONS = VersionPlan((0.0, 1.0), mirror=False, seed=2)
 
 
 @torch.no_grad()
 def make_versions(
     backbone: TwoViewBackbone,
-    encoder: SoundEncoder,
+    encoder: SoundEncoder | None,
     arrays: PairArrays,
-    embeddings: Embeddings,
+    embeddings: Embeddings | None,
     rows: NDArray[np.int64],
     plan: VersionPlan,
     device: torch.device,
 ) -> Versions:
-    """Run frozen encoders over the pairs `rows` in all versions of a plan."""
+    """Run frozen encoders over the pairs `rows` in all versions of a plan.
+
+    Args:
+        backbone: The visual part.
+        encoder: The sound encoder, None where no head needs one.
+        arrays: The pairs.
+        embeddings: Their binaural embeddings; None for heads that never listen, which leaves all sound out.
+        rows: Which pairs.
+        plan: The versions.
+        device: Where the encoders run; the result is on the CPU.
+    """
     backbone.to(device).eval()
-    encoder.to(device).eval()
+    if encoder is not None:
+        encoder.to(device).eval()
+    blocks = range(0, len(rows), _BLOCK)
     versions: list[dict[str, Tensor]] = []
-    for number, share in enumerate(plan.corrupted_share):
-        parts: list[dict[str, Tensor]] = []
-        for start in tqdm(
-            range(0, len(rows), _BLOCK), desc=f"encoders, version {number + 1}", unit="block", leave=False
-        ):
-            chosen = rows[start : start + _BLOCK]
-            random = np.random.default_rng([plan.seed, number, start])
-            pictures = picture_batch(arrays, chosen, random if plan.mirror or share else None, share)
-            batch = label_batch(arrays, chosen) | pictures | sound_batch(arrays, embeddings, chosen)
-            if plan.drop_up:
-                batch = drop_up(batch, torch.from_numpy(random.random(len(chosen)) < UP_DROPPED_SHARE))
-            if plan.mirror:
-                batch = mirror_pairs(batch, torch.from_numpy(random.random(len(chosen)) < 0.5))
-            batch = to_device(batch, device)
-            seen, heard = backbone(two_view_input(batch)), encoder(sound_input(batch))
-            parts.append(_row(batch, seen, heard))
-        versions.append({name: torch.cat([part[name] for part in parts]) for name in parts[0]})
+    with tqdm(total=len(plan.corrupted_share) * len(blocks), desc="encoders", unit="block", disable=None) as bar:
+        for number, share in enumerate(plan.corrupted_share):
+            parts: list[dict[str, Tensor]] = []
+            for start in blocks:
+                chosen = rows[start : start + _BLOCK]
+                random = np.random.default_rng([plan.seed, number, start])
+                batch = label_batch(arrays, chosen)
+                batch |= picture_batch(arrays, chosen, random if plan.mirror or share else None, share)
+                if embeddings is not None:
+                    batch |= sound_batch(arrays, embeddings, chosen, spectra=True)
+                if plan.mirror:
+                    batch = mirror_pairs(batch, torch.from_numpy(random.random(len(chosen)) < 0.5))
+                batch = to_device(batch, device)
+                heard = None if encoder is None else encoder(sound_input(batch))
+                parts.append(_row(batch, backbone(two_view_input(batch)), heard))
+                bar.update()
+            versions.append({name: torch.cat([part[name] for part in parts]) for name in parts[0]})
     return Versions({name: torch.stack([one[name] for one in versions]) for name in versions[0]})
 
 
-def _row(batch: Batch, seen: TwoViewFeatures, heard: SoundFeatures) -> dict[str, Tensor]:
+def _row(batch: Batch, seen: TwoViewFeatures, heard: SoundFeatures | None) -> dict[str, Tensor]:
     kept = ("rotation", "translation", "metric", "direction", "level_a", "level_b", "known")
     row = {name: batch[name] for name in kept} | {
-        "seen_feature": seen.feature.half(),
+        "seen_feature": seen.feature,
         "seen_rotation": seen.rotation_a_b,
         "seen_translation": seen.translation_a_b,
         "seen_confidence": seen.confidence,
-        "heard_feature": heard.feature.half(),
-        "heard_rotation": heard.rotation_level,
-        "heard_translation": heard.translation_level,
-        "heard_confidence": heard.confidence,
-        # The published design reads frame b's sound alone; silent pairs are zero.
-        "spectrum": batch["spectrum_b"].half(),
-        "embedding": (batch["embedding_b"] * batch["sound"][:, None]).half(),
     }
+    if heard is not None:
+        row |= {
+            "heard_feature": heard.feature,
+            "heard_rotation": heard.rotation_level,
+            "heard_translation": heard.translation_level,
+            "heard_confidence": heard.confidence,
+        }
+    if "spectrum_b" in batch:
+        # The published design reads frame b's sound alone; silent pairs are zero. Both are of float16 already.
+        row |= {"spectrum": batch["spectrum_b"].half(), "embedding": batch["embedding_b"].half()}
     return {name: value.cpu() for name, value in row.items()}
 
 
-_SOUND_NAMES = ("heard_feature", "heard_rotation", "heard_translation", "heard_confidence", "spectrum", "embedding")
+_HEARD = ("heard_feature", "heard_rotation", "heard_translation", "heard_confidence", "spectrum", "embedding")
+_SILENCED = ("heard_feature", "heard_confidence", "spectrum", "embedding")
 
 
 def silence(batch: Batch, chosen: Tensor) -> Batch:
     """Take the sound of the chosen pairs (B,) away."""
     out = dict(batch)
-    for name in ("heard_feature", "heard_confidence", "spectrum", "embedding"):
-        mask = chosen.reshape(-1, *(1 for _ in batch[name].shape[1:]))
-        out[name] = batch[name].masked_fill(mask, 0.0)
+    for name in _SILENCED:
+        if name in batch:
+            out[name] = batch[name].masked_fill(_like(chosen, batch[name]), 0.0)
     return out
 
 
 def replace_sound(batch: Batch, other: Batch, chosen: Tensor) -> Batch:
     """Give the chosen pairs (B,) the sound of another batch's."""
     out = dict(batch)
-    for name in _SOUND_NAMES:
-        out[name] = torch.where(chosen.reshape(-1, *(1 for _ in batch[name].shape[1:])), other[name], batch[name])
+    for name in _HEARD:
+        if name in batch:
+            out[name] = torch.where(_like(chosen, batch[name]), other[name], batch[name])
     return out
+
+
+def _like(chosen: Tensor, value: Tensor) -> Tensor:
+    return chosen.reshape(-1, *(1 for _ in value.shape[1:]))
 
 
 def run_head(head: GatedHead | LateHead, batch: Mapping[str, Tensor], *, listens: bool) -> FusedPose:
@@ -178,10 +198,11 @@ def run_head(head: GatedHead | LateHead, batch: Mapping[str, Tensor], *, listens
     level = Level(batch["level_a"], batch["level_b"], batch["known"])
     if isinstance(head, LateHead):
         return head(seen, batch["spectrum"], batch["embedding"], level)  # type: ignore[no-any-return]
-    heard = SoundFeatures(
-        batch["heard_feature"], batch["heard_rotation"], batch["heard_translation"], batch["heard_confidence"]
-    )
-    return head(seen, heard if listens else None, level)  # type: ignore[no-any-return]
+    heard = None
+    if listens:
+        names = ("heard_feature", "heard_rotation", "heard_translation", "heard_confidence")
+        heard = SoundFeatures(*(batch[name] for name in names))
+    return head(seen, heard, level)  # type: ignore[no-any-return]
 
 
 class HeadTask(nn.Module):
@@ -225,6 +246,11 @@ class HeadStage:
         object.__setattr__(self, "task", HeadTask(self.head, listens=self.listening is not Listening.NONE))
 
     @property
+    def stream(self) -> str:
+        """The same for all heads: they see the same pairs in the same order."""
+        return "heads"
+
+    @property
     def result(self) -> nn.Module:
         """The head."""
         return self.head
@@ -252,30 +278,19 @@ class HeadStage:
 
     def validate(self, device: torch.device) -> Mapping[str, float]:
         """Mean errors on clean and corrupted validation pairs, half and half in the loss."""
-        figures: dict[str, float] = {}
-        names = ("clean", "corrupted")
-        everyone = np.arange(self.validation.pairs)
-        for version, name in enumerate(names):
-            batch = self.validation.pick(np.full(len(everyone), version), everyone)
+        clean, corrupted = (self._figures(device, version) for version in range(2))
+        return clean_and_corrupted(clean, corrupted, 0.5)
+
+    def _figures(self, device: torch.device, version: int) -> dict[str, float]:
+        figures = PoseFigures()
+        count = self.validation.pairs
+        for start in range(0, count, _VALIDATION_BATCH):
+            rows = np.arange(start, min(count, start + _VALIDATION_BATCH))
+            batch = self.validation.pick(np.full(len(rows), version), rows)
             if self.listening is Listening.SHUFFLED:
-                batch = replace_sound(
-                    batch,
-                    self.validation.pick(np.full(len(everyone), version), np.roll(everyone, len(everyone) // 2)),
-                    torch.ones(len(everyone), dtype=torch.bool),
-                )
+                strange = self.validation.pick(np.full(len(rows), version), (rows + count // 2) % count)
+                batch = replace_sound(batch, strange, torch.ones(len(rows), dtype=torch.bool))
             batch = to_device(batch, device)
             pose = run_head(self.head, batch, listens=self.task.listens)
-            R = batch["rotation"]
-            figures[f"{name}_loss"] = float(
-                pose_loss(
-                    pose.rotation_a_b,
-                    pose.translation_a_b,
-                    R,
-                    batch["translation"],
-                    batch["metric"],
-                    batch["direction"],
-                )
-            )
-            angle = rotation_angle_rad(R.transpose(1, 2) @ pose.rotation_a_b)
-            figures[f"{name}_rotation_mean_deg"] = float(torch.rad2deg(angle).mean())
-        return {"loss": sum(figures[f"{name}_loss"] for name in names) / len(names)} | figures
+            figures.add(pose.rotation_a_b, pose.translation_a_b, batch)
+        return figures.result()

@@ -1,16 +1,25 @@
 """One stage of training: a task, its batches, a schedule; resumable to the step, the best epoch kept.
 
-Everything random in a step follows from (seed, stage, epoch, step) and not from what was drawn before, so that a run
-that was killed and resumed sees the same batches with the same augmentation as one that was not.
+Everything random in a step follows from (seed, stream, epoch, step) and not from what was drawn before, so that a run
+that was killed and resumed sees the same batches with the same augmentation as one that was not. Batches are made ahead
+in threads, which changes when they are made and not what is in them.
+
+A stage's files lie in a folder named by the hash of all that determines it: a stage of other settings is another
+folder, and whatever has been trained is found again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
+import pickle
+import shutil
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,12 +32,15 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from avbench.preprocessing.atomic import atomic_path, write_text
-from avbench.preprocessing.errors import InputError
+from avbench.preprocessing.errors import AvbenchError, InputError
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
 Batch = dict[str, Tensor]
+
+_ORDER_STEP = 2**31 - 1
+"""The step whose generator draws the order of an epoch; no epoch has so many steps."""
 
 
 class Precision(StrEnum):
@@ -62,13 +74,24 @@ class Schedule:
     precision: Precision = Precision.FLOAT32
     save_every_steps: int = 200
 
+    def __post_init__(self) -> None:
+        if min(self.epochs, self.batch_size, self.save_every_steps) < 1:
+            raise ValueError("epochs, batch_size and save_every_steps must be at least 1")
+        if not (self.learning_rate > 0.0 and self.clip_norm > 0.0 and 0.0 <= self.warmup_share <= 1.0):
+            raise ValueError("learning_rate and clip_norm must be above 0, warmup_share from 0 to 1")
+
 
 class Stage(Protocol):
     """What `run_stage` trains."""
 
     @property
     def name(self) -> str:
-        """Name of the stage; files are called after it."""
+        """Name of the stage; its folder is called after it."""
+        ...
+
+    @property
+    def stream(self) -> str:
+        """Name of its random numbers; stages with one name see the same pairs in the same order."""
         ...
 
     @property
@@ -107,12 +130,11 @@ class EpochRecord:
 
 @dataclass(frozen=True)
 class StageResult:
-    """A finished stage: its weights, and its history."""
+    """A finished stage: the weights of its best epoch by validation loss, and its history."""
 
     weights: Path
     history: tuple[EpochRecord, ...]
     best_epoch: int
-    reused: bool
 
 
 def stage_fingerprint(name: str, schedule: Schedule, seed: int, facts: Mapping[str, Any]) -> str:
@@ -121,10 +143,10 @@ def stage_fingerprint(name: str, schedule: Schedule, seed: int, facts: Mapping[s
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def step_random(seed: int, name: str, epoch: int, step: int) -> np.random.Generator:
+def step_random(seed: int, stream: str, epoch: int, step: int) -> np.random.Generator:
     """The generator of one step."""
-    stage = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little")
-    return np.random.default_rng([seed, stage, epoch, step])
+    number = int.from_bytes(hashlib.sha256(stream.encode()).digest()[:4], "little")
+    return np.random.default_rng([seed, number, epoch, step])
 
 
 def learning_rate_share(step: int, steps: int, warmup_share: float) -> float:
@@ -143,95 +165,191 @@ def run_stage(
     seed: int,
     facts: Mapping[str, Any],
     accelerator: Accelerator,
-    on_epoch: Callable[[tuple[EpochRecord, ...]], None] | None = None,
+    workers: int = 1,
+    bar_position: int = 0,
+    on_epoch: Callable[[Sequence[EpochRecord]], None] | None = None,
 ) -> StageResult:
-    """Train a stage, or go on with it, or take it as it stands.
+    """Train a stage, or go on with it, or take it as it stands; its result then holds the weights of the best epoch.
 
     Args:
         stage: What is trained.
         schedule: How.
-        folder: Where weights, state and history go.
+        folder: The stage gets a folder in it, named by its fingerprint.
         seed: Of everything random.
         facts: What else determines the result (configuration, data); part of the fingerprint.
         accelerator: Devices.
-        on_epoch: Called with the history after every epoch, for curves.
+        workers: Threads that make batches ahead.
+        bar_position: Line of the progress bar.
+        on_epoch: Given the history so far after every epoch.
 
     Raises:
-        InputError: There are fewer training pairs than a batch, or the folder holds this stage of another run.
+        InputError: There are fewer training pairs than a batch, or a file of the stage is damaged.
+        AvbenchError: The loss is no longer a number, or a file cannot be written.
     """
     fingerprint = stage_fingerprint(stage.name, schedule, seed, facts)
-    weights = folder / f"{stage.name}.safetensors"
-    record = folder / f"{stage.name}.json"
-    finished = _finished(record, weights, fingerprint)
-    if finished is not None:
-        stage.result.load_state_dict(load_file(weights))
-        return finished
+    files = _Files(folder / f"{stage.name}-{fingerprint[:16]}")
+    if not files.record.is_file():
+        _train(stage, schedule, files, seed, accelerator, workers, bar_position, on_epoch)
+    stage.result.load_state_dict(load_file(files.weights))
+    stage.result.eval()
+    return files.result()
+
+
+@dataclass(frozen=True)
+class _Files:
+    folder: Path
+
+    @property
+    def weights(self) -> Path:
+        return self.folder / "weights.safetensors"
+
+    @property
+    def best(self) -> Path:
+        return self.folder / "best.safetensors"
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state.pt"
+
+    @property
+    def record(self) -> Path:
+        """Written last: where it is, the stage is finished."""
+        return self.folder / "history.json"
+
+    def result(self) -> StageResult:
+        try:
+            content = json.loads(self.record.read_text(encoding="utf-8"))
+            history = tuple(EpochRecord(**one) for one in content["history"])
+            return StageResult(self.weights, history, int(content["best_epoch"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                self.record,
+                found=f"unreadable ({error})",
+                expected="the history of a stage",
+                hint="delete this folder to train the stage again",
+            ) from error
+
+
+def _train(
+    stage: Stage,
+    schedule: Schedule,
+    files: _Files,
+    seed: int,
+    accelerator: Accelerator,
+    workers: int,
+    bar_position: int,
+    on_epoch: Callable[[Sequence[EpochRecord]], None] | None,
+) -> None:
     steps = stage.train_size // schedule.batch_size
     if steps == 0:
         raise InputError(
             f"training stage {stage.name}",
             found=f"{stage.train_size} training pairs",
             expected=f"at least one batch of {schedule.batch_size}",
-            hint="use more data or a smaller batch size",
+            hint="use more data or a smaller batch_size",
         )
     total = steps * schedule.epochs
+    main = accelerator.is_main_process
+    # On its device before the optimiser exists, whose state is then loaded to that device.
+    stage.task.to(accelerator.device)
     optimiser = torch.optim.AdamW(
         stage.task.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
     )
-    schedule_rate = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: learning_rate_share(step, total, schedule.warmup_share)
-    )
-    state = _State(folder / f"{stage.name}.state.pt", fingerprint)
-    done = state.load(stage, optimiser, schedule_rate)
+    state = _State.load(files.state, stage, optimiser)
     task, prepared = accelerator.prepare(stage.task, optimiser)
-    history, epoch_losses = list(state.history), list(state.epoch_losses)
     autocast = torch.autocast(accelerator.device.type, torch.bfloat16, enabled=schedule.precision is Precision.BFLOAT16)
-    bar = tqdm(total=total, initial=done, desc=stage.name, unit="step", disable=not accelerator.is_main_process)
-    for epoch in range(done // steps, schedule.epochs):
+    bar = tqdm(
+        total=total,
+        initial=state.done,
+        desc=stage.name,
+        unit="step",
+        position=bar_position,
+        disable=None if main else True,
+    )
+    for epoch in range(state.done // steps, schedule.epochs):
         started = time.monotonic()
-        order = step_random(seed, stage.name, epoch, -1 % 2**31).permutation(stage.train_size)
         task.train()
-        for step in range(done - epoch * steps, steps):
-            rows = np.sort(order[step * schedule.batch_size : (step + 1) * schedule.batch_size])
-            mine = rows[accelerator.process_index :: accelerator.num_processes]
-            random = step_random(seed, stage.name, epoch, step * accelerator.num_processes + accelerator.process_index)
-            batch = stage.train_batch(mine, random, accelerator.device)
+        first = state.done - epoch * steps
+        for batch in _batches(stage, schedule, seed, epoch, range(first, steps), accelerator, workers):
+            for group in optimiser.param_groups:
+                group["lr"] = schedule.learning_rate * learning_rate_share(state.done, total, schedule.warmup_share)
             with autocast:
                 loss = task(batch)
             prepared.zero_grad(set_to_none=True)
             accelerator.backward(loss)
             accelerator.clip_grad_norm_(task.parameters(), schedule.clip_norm)
             prepared.step()
-            schedule_rate.step()
-            done += 1
-            epoch_losses.append(float(accelerator.reduce(loss.detach(), "mean")))
+            state.done += 1
+            state.epoch_losses.append(_finite(accelerator.reduce(loss.detach(), "mean").item(), stage))
             bar.update()
-            bar.set_postfix(loss=f"{np.mean(epoch_losses[-50:]):.3f}", refresh=False)
-            if done % schedule.save_every_steps == 0 and step + 1 < steps and accelerator.is_main_process:
-                state.save(stage, optimiser, schedule_rate, done, history, epoch_losses)
+            bar.set_postfix(loss=f"{np.mean(state.epoch_losses[-50:]):.3f}", refresh=False)
+            if main and state.done % schedule.save_every_steps == 0 and state.done % steps:
+                state.save(files.state, stage, optimiser)
         task.eval()
         with torch.no_grad():
             figures = dict(stage.validate(accelerator.device))
-        history.append(EpochRecord(epoch, float(np.mean(epoch_losses)), figures, time.monotonic() - started))
-        epoch_losses = []
-        if accelerator.is_main_process:
-            if figures["loss"] <= min(one.validation["loss"] for one in history):
-                _save_weights(stage.result, folder / f"{stage.name}.best.safetensors")
-            state.save(stage, optimiser, schedule_rate, done, history, epoch_losses)
+        best_before = min((one.validation["loss"] for one in state.history), default=math.inf)
+        train_loss = float(np.mean(state.epoch_losses))
+        state.history.append(EpochRecord(epoch, train_loss, figures, time.monotonic() - started))
+        state.epoch_losses = []
+        if main:
+            if _finite(figures["loss"], stage) < best_before:
+                _save_weights(stage.result, files.best)
+            state.save(files.state, stage, optimiser)
             if on_epoch is not None:
-                on_epoch(tuple(history))
+                on_epoch(state.history)
     bar.close()
     accelerator.wait_for_everyone()
-    best = min(range(len(history)), key=lambda i: history[i].validation["loss"])
-    best_weights = folder / f"{stage.name}.best.safetensors"
-    stage.result.load_state_dict(load_file(best_weights))
-    if accelerator.is_main_process:
-        best_weights.replace(weights)
-        content = {"fingerprint": fingerprint, "best_epoch": best, "history": [asdict(one) for one in history]}
-        write_text(record, json.dumps(content, indent=1) + "\n")
-        state.path.unlink(missing_ok=True)
+    if main:
+        losses = [one.validation["loss"] for one in state.history]
+        # Copied, not moved: a run that is killed here finds everything in its place.
+        with atomic_path(files.weights) as temporary:
+            shutil.copyfile(files.best, temporary)
+        content = {"best_epoch": losses.index(min(losses)), "history": [asdict(one) for one in state.history]}
+        write_text(files.record, json.dumps(content, indent=1) + "\n")
+        files.state.unlink(missing_ok=True)
+        files.best.unlink(missing_ok=True)
     accelerator.wait_for_everyone()
-    return StageResult(weights, tuple(history), best, reused=False)
+    accelerator.free_memory()
+
+
+def _batches(
+    stage: Stage,
+    schedule: Schedule,
+    seed: int,
+    epoch: int,
+    steps: range,
+    accelerator: Accelerator,
+    workers: int,
+) -> Iterator[Batch]:
+    """The batches of some steps of an epoch, in order, each made while those before it are trained on."""
+    order = step_random(seed, stage.stream, epoch, _ORDER_STEP).permutation(stage.train_size)
+    rank, ranks = accelerator.process_index, accelerator.num_processes
+
+    def make(step: int) -> Batch:
+        rows = np.sort(order[step * schedule.batch_size : (step + 1) * schedule.batch_size])[rank::ranks]
+        random = step_random(seed, stage.stream, epoch, step * ranks + rank)
+        return stage.train_batch(rows, random, accelerator.device)
+
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[Future[Batch]] = deque()
+        try:
+            for step in steps:
+                waiting.append(pool.submit(make, step))
+                if len(waiting) > 2 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _finite(loss: float, stage: Stage) -> float:
+    if not math.isfinite(loss):
+        raise AvbenchError(
+            f"training stage {stage.name}: the loss is {loss}; lower its learning_rate, or use precision float32"
+        )
+    return loss
 
 
 def _save_weights(module: nn.Module, path: Path) -> None:
@@ -240,67 +358,41 @@ def _save_weights(module: nn.Module, path: Path) -> None:
         save_file(tensors, temporary)
 
 
-def _finished(record: Path, weights: Path, fingerprint: str) -> StageResult | None:
-    if not (record.is_file() and weights.is_file()):
-        return None
-    content = json.loads(record.read_text(encoding="utf-8"))
-    if content["fingerprint"] != fingerprint:
-        raise InputError(
-            record,
-            found="this stage from a run with other settings or data",
-            expected="the same settings",
-            hint="choose another output folder, or delete this one to train again",
-        )
-    history = tuple(EpochRecord(**one) for one in content["history"])
-    return StageResult(weights, history, int(content["best_epoch"]), reused=True)
-
-
+@dataclass
 class _State:
-    """The state of an unfinished stage on disk."""
+    """Where an unfinished stage is."""
 
-    def __init__(self, path: Path, fingerprint: str) -> None:
-        self.path = path
-        self.fingerprint = fingerprint
-        self.history: list[EpochRecord] = []
-        self.epoch_losses: list[float] = []
+    done: int = 0
+    history: list[EpochRecord] = field(default_factory=list)
+    epoch_losses: list[float] = field(default_factory=list)
 
-    def load(self, stage: Stage, optimiser: torch.optim.Optimizer, rate: torch.optim.lr_scheduler.LambdaLR) -> int:
-        """Steps that are done already; 0 for a fresh start."""
-        if not self.path.is_file():
-            return 0
-        content = torch.load(self.path, map_location="cpu", weights_only=True)
-        if content["fingerprint"] != self.fingerprint:
+    @classmethod
+    def load(cls, path: Path, stage: Stage, optimiser: torch.optim.Optimizer) -> _State:
+        """The state on disk, or a fresh one; weights and optimiser are brought to it."""
+        if not path.is_file():
+            return cls()
+        try:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+            stage.task.load_state_dict(content["task"])
+            optimiser.load_state_dict(content["optimiser"])
+            history = [EpochRecord(**one) for one in content["history"]]
+            return cls(int(content["done"]), history, list(content["epoch_losses"]))
+        except (OSError, RuntimeError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
             raise InputError(
-                self.path,
-                found="an unfinished run with other settings or data",
-                expected="the same settings",
-                hint="choose another output folder, or delete this file to start afresh",
-            )
-        stage.task.load_state_dict(content["task"])
-        optimiser.load_state_dict(content["optimiser"])
-        rate.load_state_dict(content["rate"])
-        self.history = [EpochRecord(**one) for one in content["history"]]
-        self.epoch_losses = list(content["epoch_losses"])
-        return int(content["done"])
+                path,
+                found=f"unreadable ({type(error).__name__})",
+                expected="the state of an unfinished stage",
+                hint="delete this file to train the stage from its start",
+            ) from error
 
-    def save(
-        self,
-        stage: Stage,
-        optimiser: torch.optim.Optimizer,
-        rate: torch.optim.lr_scheduler.LambdaLR,
-        done: int,
-        history: list[EpochRecord],
-        epoch_losses: list[float],
-    ) -> None:
+    def save(self, path: Path, stage: Stage, optimiser: torch.optim.Optimizer) -> None:
         """Write the state whole or not at all."""
         content = {
-            "fingerprint": self.fingerprint,
-            "done": done,
+            "done": self.done,
             "task": stage.task.state_dict(),
             "optimiser": optimiser.state_dict(),
-            "rate": {key: value for key, value in rate.state_dict().items() if key != "lr_lambdas"},
-            "history": [{**asdict(one), "validation": dict(one.validation)} for one in history],
-            "epoch_losses": epoch_losses,
+            "history": [{**asdict(one), "validation": dict(one.validation)} for one in self.history],
+            "epoch_losses": self.epoch_losses,
         }
-        with atomic_path(self.path) as temporary:
+        with atomic_path(path) as temporary:
             torch.save(content, temporary)

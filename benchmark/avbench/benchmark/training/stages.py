@@ -23,11 +23,12 @@ from avbench.benchmark.training.augment import (
 from avbench.benchmark.training.loop import Batch
 from avbench.benchmark.training.losses import confidence_loss, pose_loss
 from avbench.benchmark.training.pair_arrays import PairArrays
+from avbench.preprocessing.errors import InputError
 
 POSE_WEIGHT = 2.0
 MATCHING_WEIGHT = 0.3
 CONFIDENCE_WEIGHT = 0.2
-UP_DROPPED_SHARE = 0.1
+SILENT_SHARE = 0.10
 _VALIDATION_BATCH = 128
 
 
@@ -58,7 +59,10 @@ def label_batch(arrays: PairArrays, rows: NDArray[np.int64]) -> Batch:
 def picture_batch(
     arrays: PairArrays, rows: NDArray[np.int64], random: np.random.Generator | None, corrupted_share: float
 ) -> Batch:
-    """Pictures of some pairs in [0, 1], (B, 3, H, W); jittered and in part corrupted where `random` is given."""
+    """Pictures of some pairs in [0, 1], (B, 3, H, W); jittered and in part corrupted where `random` is given.
+
+    In memory the channels lie last, as they do on disk; the first convolution is fastest so.
+    """
     pictures: dict[str, list[NDArray[np.float32]]] = {"image_a": [], "image_b": []}
     for row in rows:
         a, b = (np.asarray(images[row], np.float32) / np.float32(255) for images in (arrays.image_a, arrays.image_b))
@@ -68,15 +72,12 @@ def picture_batch(
                 a, b = corrupt_pictures(a, b, random)
         pictures["image_a"].append(a)
         pictures["image_b"].append(b)
-    return {
-        name: torch.from_numpy(np.ascontiguousarray(np.stack(stack).transpose(0, 3, 1, 2)))
-        for name, stack in pictures.items()
-    }
+    return {name: torch.from_numpy(np.stack(stack)).permute(0, 3, 1, 2) for name, stack in pictures.items()}
 
 
-def sound_batch(arrays: PairArrays, embeddings: Embeddings, rows: NDArray[np.int64]) -> Batch:
-    """Sound features of some pairs."""
-    return {
+def sound_batch(arrays: PairArrays, embeddings: Embeddings, rows: NDArray[np.int64], *, spectra: bool = False) -> Batch:
+    """Sound features of some pairs, with the azimuth spectra where asked for."""
+    out = {
         "maps_a": torch.from_numpy(np.asarray(arrays.maps_a[rows], np.float32)),
         "maps_b": torch.from_numpy(np.asarray(arrays.maps_b[rows], np.float32)),
         "embedding_a": torch.from_numpy(np.asarray(embeddings.a[rows], np.float32)),
@@ -85,17 +86,10 @@ def sound_batch(arrays: PairArrays, embeddings: Embeddings, rows: NDArray[np.int
         "swapped_embedding_b": torch.from_numpy(np.asarray(embeddings.swapped_b[rows], np.float32)),
         "sound": torch.from_numpy(np.asarray(arrays.sound[rows])),
     }
-
-
-def drop_up(batch: Batch, chosen: Tensor) -> Batch:
-    """Forget up of the chosen pairs (B,)."""
-    eye = torch.eye(3).expand_as(batch["level_a"])
-    keep = ~chosen[:, None, None]
-    return batch | {
-        "level_a": torch.where(keep, batch["level_a"], eye),
-        "level_b": torch.where(keep, batch["level_b"], eye),
-        "known": batch["known"] & ~chosen,
-    }
+    if spectra:
+        out["spectrum_a"] = torch.from_numpy(np.asarray(arrays.spectrum_a[rows], np.float32))
+        out["spectrum_b"] = torch.from_numpy(np.asarray(arrays.spectrum_b[rows], np.float32))
+    return out
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
@@ -177,6 +171,11 @@ class VisionStage:
         object.__setattr__(self, "task", VisionTask(self.backbone))
 
     @property
+    def stream(self) -> str:
+        """Its own random numbers."""
+        return self.name
+
+    @property
     def result(self) -> nn.Module:
         """The backbone."""
         return self.backbone
@@ -187,7 +186,7 @@ class VisionStage:
         return len(self.rows)
 
     def train_batch(self, rows: NDArray[np.int64], random: np.random.Generator, device: torch.device) -> Batch:
-        """Jittered, corrupted, mirrored, exchanged, and some without up."""
+        """Jittered, corrupted, mirrored and exchanged."""
         chosen = self.rows[rows]
         batch = label_batch(self.train, chosen) | picture_batch(self.train, chosen, random, CORRUPTED_SHARE)
         if self.depths is not None:
@@ -195,38 +194,68 @@ class VisionStage:
                 "depth_a": torch.from_numpy(np.asarray(self.depths.a[chosen])),
                 "depth_b": torch.from_numpy(np.asarray(self.depths.b[chosen])),
             }
-        batch = drop_up(batch, _mask(random, len(rows), UP_DROPPED_SHARE))
         batch = mirror_pairs(batch, _mask(random, len(rows), 0.5))
         return to_device(swap_frames(batch, _mask(random, len(rows), 0.5)), device)
 
     def validate(self, device: torch.device) -> Mapping[str, float]:
         """Mean errors on clean validation pictures, and on a fixed corruption of each."""
-        figures = {}
-        for name, share in (("clean", 0.0), ("corrupted", 1.0)):
-            random = np.random.default_rng(0) if share else None
-            losses, errors = [], []
-            for start in range(0, len(self.validation), _VALIDATION_BATCH):
-                rows = np.arange(start, min(len(self.validation), start + _VALIDATION_BATCH))
-                batch = label_batch(self.validation, rows) | picture_batch(self.validation, rows, random, share)
-                batch = to_device(batch, device)
-                seen = self.backbone(two_view_input(batch))
-                loss, error = _pose_figures(seen.rotation_a_b, seen.translation_a_b, batch)
-                losses.append(loss * len(rows))
-                errors.append(error)
-            figures[f"{name}_loss"] = sum(losses) / len(self.validation)
-            figures[f"{name}_rotation_mean_deg"] = float(np.concatenate(errors).mean())
-        return {"loss": (1 - CORRUPTED_SHARE) * figures["clean_loss"] + CORRUPTED_SHARE * figures["corrupted_loss"]} | (
-            figures
-        )
+        clean, corrupted = (self._figures(device, share) for share in (0.0, 1.0))
+        return clean_and_corrupted(clean, corrupted, CORRUPTED_SHARE)
+
+    def _figures(self, device: torch.device, corrupted_share: float) -> dict[str, float]:
+        random = np.random.default_rng(0) if corrupted_share else None
+        figures = PoseFigures()
+        for start in range(0, len(self.validation), _VALIDATION_BATCH):
+            rows = np.arange(start, min(len(self.validation), start + _VALIDATION_BATCH))
+            batch = label_batch(self.validation, rows) | picture_batch(self.validation, rows, random, corrupted_share)
+            batch = to_device(batch, device)
+            seen = self.backbone(two_view_input(batch))
+            figures.add(seen.rotation_a_b, seen.translation_a_b, batch)
+        return figures.result()
 
 
-def _pose_figures(rotation: Tensor, translation: Tensor, batch: Batch) -> tuple[float, NDArray[np.float64]]:
-    R = batch["rotation"]
-    loss = pose_loss(
-        rotation.float(), translation.float(), R, batch["translation"], batch["metric"], batch["direction"]
-    )
-    angle = rotation_angle_rad(R.transpose(1, 2) @ rotation.float())
-    return float(loss), np.degrees(angle.cpu().numpy().astype(np.float64))
+class PoseFigures:
+    """Adds up how well poses of batches agree with their labels."""
+
+    def __init__(self) -> None:
+        self._losses: list[float] = []
+        self._rotation_deg: list[NDArray[np.float64]] = []
+        self._direction_deg: list[NDArray[np.float64]] = []
+
+    def add(self, rotation: Tensor, translation: Tensor, batch: Batch) -> None:
+        """Take the poses (B, 3, 3) and (B, 3) of a batch."""
+        R, t = batch["rotation"], batch["translation"]
+        loss = pose_loss(rotation, translation, R, t, batch["metric"], batch["direction"])
+        self._losses.append(float(loss) * len(R))
+        self._rotation_deg.append(_degrees(rotation_angle_rad(R.transpose(1, 2) @ rotation)))
+        counts = batch["direction"] > 0
+        across = torch.linalg.cross(translation, t).norm(dim=-1)
+        self._direction_deg.append(_degrees(torch.atan2(across, (translation * t).sum(dim=-1))[counts]))
+
+    def result(self) -> dict[str, float]:
+        """Mean loss, mean and median rotation error, and mean direction error where any pair has a direction."""
+        rotation, direction = np.concatenate(self._rotation_deg), np.concatenate(self._direction_deg)
+        figures = {
+            "loss": sum(self._losses) / len(rotation),
+            "rotation_mean_deg": float(rotation.mean()),
+            "rotation_median_deg": float(np.median(rotation)),
+        }
+        return figures | ({"direction_mean_deg": float(direction.mean())} if len(direction) else {})
+
+
+def _degrees(radians: Tensor) -> NDArray[np.float64]:
+    return np.degrees(radians.detach().cpu().numpy().astype(np.float64))
+
+
+def clean_and_corrupted(clean: Mapping[str, float], corrupted: Mapping[str, float], share: float) -> dict[str, float]:
+    """Figures of both in one table; `loss` is their mean with the weight `share` for corrupted pictures."""
+    loss = (1.0 - share) * clean["loss"] + share * corrupted["loss"]
+    named = {
+        f"{kind}_{key}": value
+        for kind, part in (("clean", clean), ("corrupted", corrupted))
+        for key, value in part.items()
+    }
+    return {"loss": loss} | named
 
 
 class SoundTask(nn.Module):
@@ -254,7 +283,8 @@ class SoundTask(nn.Module):
 class SoundStage:
     """Trains the sound encoder; pairs without sound are left out.
 
-    Exchanging the frames is no augmentation here: it would take away that people walk forward, which sound alone must
+    Some are silenced, from which it learns what to say without sound: how people move on average. Exchanging the frames
+    is no augmentation here: it would take away that people walk forward, which sound alone must
     rely on.
     """
 
@@ -270,6 +300,18 @@ class SoundStage:
     def __post_init__(self) -> None:
         object.__setattr__(self, "task", SoundTask(self.encoder))
         object.__setattr__(self, "rows", self.rows[np.asarray(self.train.sound)[self.rows]])
+        if not np.any(self.validation.sound):
+            raise InputError(
+                "validation split",
+                found="no pair with sound that tells directions",
+                expected="some, since the best epoch is chosen on them",
+                hint="prepare recordings with sound for validation",
+            )
+
+    @property
+    def stream(self) -> str:
+        """Its own random numbers."""
+        return self.name
 
     @property
     def result(self) -> nn.Module:
@@ -282,27 +324,24 @@ class SoundStage:
         return len(self.rows)
 
     def train_batch(self, rows: NDArray[np.int64], random: np.random.Generator, device: torch.device) -> Batch:
-        """Mirrored; a little noise on the maps keeps single bins from being learned by heart."""
+        """Mirrored, some silenced; a little noise on the maps keeps single bins from being learned by heart."""
         chosen = self.rows[rows]
         batch = label_batch(self.train, chosen) | sound_batch(self.train, self.train_embeddings, chosen)
         for name in ("maps_a", "maps_b"):
             noise = torch.from_numpy(random.standard_normal(batch[name].shape, dtype=np.float32))
             batch[name] = batch[name] + 0.05 * batch[name].std() * noise
+        batch["sound"] = batch["sound"] & ~_mask(random, len(rows), SILENT_SHARE)
         return to_device(mirror_pairs(batch, _mask(random, len(rows), 0.5)), device)
 
     def validate(self, device: torch.device) -> Mapping[str, float]:
         """Mean errors on the validation pairs with sound."""
         rows = np.flatnonzero(np.asarray(self.validation.sound))
-        losses, errors = [], []
+        figures = PoseFigures()
         for start in range(0, len(rows), _VALIDATION_BATCH):
             part = rows[start : start + _VALIDATION_BATCH]
             batch = label_batch(self.validation, part) | sound_batch(self.validation, self.validation_embeddings, part)
             batch = to_device(batch, device)
             heard = self.encoder(sound_input(batch))
-            rotation, translation = level_to_camera(
-                heard.rotation_level, heard.translation_level, batch["level_a"], batch["level_b"]
-            )
-            loss, error = _pose_figures(rotation, translation, batch)
-            losses.append(loss * len(part))
-            errors.append(error)
-        return {"loss": sum(losses) / len(rows), "rotation_mean_deg": float(np.concatenate(errors).mean())}
+            pose = level_to_camera(heard.rotation_level, heard.translation_level, batch["level_a"], batch["level_b"])
+            figures.add(*pose, batch)
+        return figures.result()

@@ -1,0 +1,93 @@
+"""What a bundle says of itself, read without torch: its revision, its sizes, what it was trained on.
+
+A bundle is a folder with `bundle.json` and one safetensors file for each part; see `avbench.benchmark.models.bundle`.
+`bundle.json` holds the hash of every file, so its own hash stands for all of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from avbench.preprocessing.atomic import sha256_of
+from avbench.preprocessing.errors import InputError
+
+BUNDLE_NAME = "bundle.json"
+BUNDLE_VERSION = 2
+SHIPPED = Path(__file__).parent / "weights"
+"""The bundle that comes with the package."""
+
+_TRAIN_HINT = "train one with `avbench train --model {model} --data DATA -o OUT` and name it with --weights OUT"
+
+
+@dataclass(frozen=True)
+class BundleDescription:
+    """The content of `bundle.json`.
+
+    Attributes:
+        folder: Where the bundle lies.
+        revision: Hash of the description and, through it, of all weights.
+        content: What is in it.
+    """
+
+    folder: Path
+    revision: str
+    content: Mapping[str, Any]
+
+    @property
+    def backbone(self) -> str:
+        """Kind of the backbone."""
+        return str(self.content["backbone"]["kind"])
+
+    def parameters(self, model: str) -> int | None:
+        """Number of learned parameters that a model of the bundle uses, None where the bundle does not say."""
+        counts: Mapping[str, int] = self.content.get("parameters", {})
+        parts = {
+            "vision": ("backbone", "vision"),
+            "audio": ("binaural", "sound"),
+            "fusion": ("backbone", "binaural", "sound", "fusion"),
+            "fusion-late": ("backbone", "binaural", "fusion-late"),
+        }[model]
+        return sum(counts.get(part, 0) for part in parts) if counts else None
+
+
+def describe_bundle(folder: Path, *, model: str = "fusion") -> BundleDescription:
+    """Read the description of a bundle.
+
+    Args:
+        folder: The bundle.
+        model: What it is wanted for, for the hint.
+
+    Raises:
+        InputError: There is no bundle, or its description is damaged or of another version.
+    """
+    path = folder / BUNDLE_NAME
+    hint = _TRAIN_HINT.format(model=model)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        version = content["version"]
+    except (FileNotFoundError, NotADirectoryError) as error:
+        shipped = folder == SHIPPED
+        raise InputError(
+            "shipped weights" if shipped else folder,
+            found="none in this version of the package" if shipped else f"no {BUNDLE_NAME}",
+            expected="trained models",
+            hint=hint,
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(path, found=f"unreadable ({error})", expected="a bundle's description", hint=hint) from error
+    if version != BUNDLE_VERSION:
+        raise InputError(f"{path}: version", found=repr(version), expected=repr(BUNDLE_VERSION), hint=hint)
+    return BundleDescription(folder, sha256_of(path), content)
+
+
+def bundle_revision(folder: Path, *, model: str = "fusion") -> str:
+    """Hash that stands for all of a bundle.
+
+    Raises:
+        InputError: As `describe_bundle`.
+    """
+    return describe_bundle(folder, model=model).revision
