@@ -59,13 +59,18 @@ def reference_images(source: FloatArray, reach_m: float, listener: FloatArray) -
     return [(np.array(key), hits) for key, hits in found.items() if np.linalg.norm(np.array(key) - listener) < reach_m]
 
 
-def read_at(signal: NDArray[np.float32], position: FloatArray, half: int = 48) -> FloatArray:
-    """The band-limited signal between its samples: a Kaiser-windowed sinc of 96 taps, in double precision."""
+HALF_TAPS = 32
+GRID = np.linspace(-HALF_TAPS, HALF_TAPS, 64 * 1024 + 1)
+KERNEL = np.sinc(GRID) * np.i0(10.0 * np.sqrt(1.0 - (GRID / HALF_TAPS) ** 2)) / np.i0(10.0)
+
+
+def read_at(signal: NDArray[np.float32], position: FloatArray) -> FloatArray:
+    """The band-limited signal between its samples: a Kaiser-windowed sinc of 64 taps, in double precision."""
     base = np.floor(position).astype(int)
-    taps = np.arange(-half + 1, half + 1)
-    offset = (position - base)[:, None] - taps
-    window = np.i0(12.0 * np.sqrt(np.maximum(1.0 - (offset / half) ** 2, 0.0))) / np.i0(12.0)
-    return np.sum(signal[base[:, None] + taps].astype(np.float64) * np.sinc(offset) * window, axis=1)
+    result = np.zeros(len(position))
+    for tap in range(-HALF_TAPS + 1, HALF_TAPS + 1):
+        result += signal[base + tap] * np.interp(position - base - tap, GRID, KERNEL)
+    return result
 
 
 class MovingArray:
@@ -138,7 +143,7 @@ def test_delays_of_single_arrivals_at_a_moving_array(seed: int) -> None:
         between = errors[:, :, None] - errors[:, None, :]
         worst = max(worst, float(np.abs(between).max()))
         assert np.abs(errors).max() < 0.05
-        assert np.sqrt(np.mean((got - wanted) ** 2) / np.mean(wanted**2)) < 0.01
+        assert np.sqrt(np.mean((got - wanted) ** 2) / np.mean(wanted**2)) < 0.005
     print(f"largest inter-microphone delay error: {worst:.4f} samples")
     assert worst <= 0.05
 
@@ -177,19 +182,19 @@ def test_moving_source_is_heard_from_where_it_was() -> None:
 
 
 def test_whole_early_field_is_the_sum_over_images() -> None:
-    """Clicks 0.2 s apart into a moving array: what follows each for 50 ms is the sum over the mirrored sources."""
+    """Two clicks into a moving array: what follows each for 50 ms is the sum over the mirrored sources."""
     array = MovingArray(7)
-    samples = int(WAY_S * RATE)
-    track = array.track(samples)
+    track = array.track(int(0.3 * RATE))
+    track = replace(track, mics_m=track.mics_m[:, [0, 5]])
     place = np.array([1.2, 3.3, 1.6])
     absorption = 0.36
-    pulse = band_limited_noise(8, 64)
-    signal = np.zeros(samples + int(2 * LEAD_S * RATE), dtype=np.float32)
-    sent_s = np.arange(0.1, WAY_S - 0.1, 0.2)
-    for at in ((sent_s + LEAD_S) * RATE).astype(int):
-        signal[at : at + 64] += pulse
+    signal = np.zeros(track.samples + int(2 * LEAD_S * RATE), dtype=np.float32)
+    sent_s = np.array([0.02, 0.18])
+    click = np.interp(np.arange(-40, 41) * 0.9, GRID, KERNEL)  # flat up to 0.9 of half the sample rate
+    for at in np.rint((sent_s + LEAD_S) * RATE).astype(int):
+        signal[at - 40 : at + 41] += click
     time = np.arange(track.samples) / RATE
-    mics = array.mics_m(time)
+    mics = array.mics_m(time)[:, [0, 5]]
     listener = mics[:, 0].mean(axis=0)
     wanted = np.zeros((mics.shape[1], track.samples))
     for position, hits in reference_images(place, SPEED_M_S * (EARLY_S + 0.01), listener):
@@ -199,8 +204,6 @@ def test_whole_early_field_is_the_sum_over_images() -> None:
             wanted[m] += (1.0 - absorption) ** (0.5 * hits) * delayed / distance[:, m]
     heads = array.motion.poses(np.linspace(0.0, WAY_S, 60))[:, :3, 3]
     images = find_images(ROOM_M, np.full((6, 6), absorption), place[None], heads, SPEED_M_S * EARLY_END_S + 0.3)
-    # The reference has no air, whose absorption has a test of its own.
-    images = replace(images, gain=images.gain / images.gain[0] * np.ones(6))
     x, y, z = place.tolist()
     got = rendered(track, Source(SignalKind.SPEECH, 0.0, (x, y, z)), signal, without_air(images, absorption))
     for at in sent_s:
@@ -210,6 +213,7 @@ def test_whole_early_field_is_the_sum_over_images() -> None:
 
 
 def without_air(images: Images, absorption: float) -> Images:
+    """The reference has no air; its absorption has a test of its own."""
     hits = np.rint(np.log(images.gain[:, 0]) / (0.5 * np.log(1.0 - absorption)))
     return replace(images, gain=np.repeat((1.0 - absorption) ** (0.5 * hits)[:, None], 6, axis=1))
 
@@ -243,7 +247,7 @@ def test_image_list_is_complete_and_its_reflections_are_counted_right() -> None:
 
 
 def test_bands_add_up_to_the_signal() -> None:
-    signal = band_limited_noise(0, 4001)
+    signal = band_limited_noise(0, 4000)  # up to 6.5 kHz; the top band fades out below half the sample rate
     np.testing.assert_allclose(split_bands(signal, RATE).sum(axis=0), signal, atol=2e-6)
 
 
@@ -254,11 +258,11 @@ def test_band_responses_are_one_at_their_centres_and_zero_an_octave_away() -> No
         assert responses[np.arange(6) != band, centre] == pytest.approx(0.0)
 
 
-def test_reading_between_samples_is_flat_up_to_seven_kilohertz() -> None:
+def test_reading_between_samples_is_faithful_up_to_seven_kilohertz() -> None:
     """The polynomial filters against the ideal delay, over all fractions that occur."""
     filters = farrow_filters().astype(np.float64)
     half = filters.shape[1] // 2
-    for frequency_hz, tolerance in ((200.0, 2e-4), (1000.0, 2e-4), (4000.0, 1e-3), (7000.0, 1.5e-2)):
+    for frequency_hz, tolerance in ((100.0, 1e-4), (1000.0, 1e-4), (2000.0, 1e-4), (4000.0, 1e-3), (7000.0, 2e-2)):
         omega = 2.0 * np.pi * frequency_hz / RATE
         response = filters @ np.exp(1j * omega * np.arange(-half, half + 1))
         for fraction in np.linspace(-0.6, 0.6, 13):
@@ -285,7 +289,12 @@ def test_walking_towards_a_source_raises_its_pitch() -> None:
 def test_signal_that_is_too_short_is_refused() -> None:
     array = MovingArray(9)
     with pytest.raises(ValueError, match="does not reach"):
-        rendered(array.track(RATE), Source(SignalKind.SPEECH, 0.0, (1.0, 1.0, 1.0)), np.zeros(RATE, np.float32), one_image(np.ones(3), np.zeros(3)))
+        rendered(
+            array.track(RATE),
+            Source(SignalKind.SPEECH, 0.0, (1.0, 1.0, 1.0)),
+            np.zeros(RATE, dtype=np.float32),
+            one_image(np.ones(3), np.zeros(3)),
+        )
 
 
 def test_head_shades_the_far_ear() -> None:
