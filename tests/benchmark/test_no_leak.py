@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from scipy.spatial.transform import Rotation
 
 from avbench.benchmark.dataset import open_dataset
 from avbench.benchmark.metrics import pair_errors
 from avbench.benchmark.models.baselines import MeanMotion
 from avbench.benchmark.scoring import Labels
+from avbench.preprocessing.cli import cli
 from avbench.preprocessing.schema import AUDIO_COLUMNS, IMAGE_COLUMNS, Role, column_names
 
 UP_COLUMNS = ("up_a", "up_b")
@@ -242,3 +244,20 @@ def test_inputs_beside_pictures_sound_and_up_do_not_tell_the_motion(tmp_path: Pa
 def test_a_planted_leak_is_found(tmp_path: Path, pair_row, write_dataset, plant):
     with pytest.raises(AssertionError):
         assert_no_leak(build(tmp_path, pair_row, write_dataset, plant))
+
+
+@pytest.mark.slow
+def test_a_simulated_data_set_does_not_leak(tmp_path: Path):
+    pytest.importorskip("numba", reason="the simulator needs the extra avbench[simulate]")
+    runner = CliRunner()
+    small = ("--seconds", "3", "--size", "96x72", "--jobs", "2", "--recordings", "60")
+    for arguments in (
+        ("simulate", tmp_path / "recordings", "--split", "train", *small),
+        ("simulate", tmp_path / "recordings", "--split", "test", *small),
+        ("prepare", tmp_path / "recordings", "-o", tmp_path / "data", "--pairs-per-recording", "10"),
+    ):
+        result = runner.invoke(cli, [str(one) for one in arguments], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+    for name, leak in leak_of(tmp_path / "data").items():
+        print(f"{name}: gain over mean-motion {leak.gain_deg:+.2f} +- {leak.sigma_deg:.2f} degrees")
+    assert_no_leak(tmp_path / "data")

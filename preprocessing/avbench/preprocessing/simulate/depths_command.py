@@ -29,7 +29,5 @@ def depths(data: Path, recordings: Path, splits: tuple[str, ...], columns: int, 
 
     for split in splits or tuple(dataset_splits(data)):
         with tqdm(desc=split, unit="pair", file=sys.stderr, disable=None) as bar:
-            path = write_depths(
-                data, recordings, split, (columns, rows), lambda done, bar=bar: bar.update(done - bar.n)
-            )
+            path = write_depths(data, recordings, split, (columns, rows), bar.update)
         click.echo(f"depths of {split}: {path}")
