@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from avbench.preprocessing.errors import InputError
+from avbench.benchmark.progress_bar import ProgressBar
 
 if TYPE_CHECKING:
     from avbench.benchmark.dataset import PairDataset
-    from avbench.benchmark.evaluate import Run
+    from avbench.benchmark.evaluate import Run, RunSettings
+    from avbench.benchmark.evaluation_plan import EvaluationPlan
+    from avbench.benchmark.intervals import ConditionIntervals
+    from avbench.benchmark.models.registry import ModelEntry
     from avbench.benchmark.predictions import Predictions
     from avbench.benchmark.scoring import Labels, Score
 
 CONVENTION_NAMES = ("reloc3r", "superglue", "imc", "vggt")
 SCORE_NAME = "score.json"
 RUN_NAME = "run.json"
+PROBES_NAME = "probes.json"
 _SHOWN_MESSAGES = 3
 
 
@@ -27,57 +31,101 @@ _SHOWN_MESSAGES = 3
 @click.option(
     "--model", "model_name", required=True, metavar="NAME", help="A name from `avbench models`, or FILE.py:Class."
 )
+@click.option(
+    "--weights",
+    type=click.Path(exists=True, path_type=Path),
+    help="Weights of a learned model: what `avbench train` wrote.  [default: the shipped ones]",
+)
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder of the run; default runs/MODEL.")
 @click.option("--split", default="test", show_default=True, help="Which split to answer.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first so many pairs.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=16, show_default=True, help="Pairs given at once.")
+@click.option(
+    "--suite",
+    "suite_name",
+    default="clean",
+    show_default=True,
+    metavar="NAME",
+    help="clean, standard, paper, or a TOML.",
+)
+@click.option("--probes", is_flag=True, help="Also mute, exchange and spoil the sound: what does the model hear?")
 @click.option("--device", default="cpu", show_default=True, help="Handed to models that take one.")
+@click.option(
+    "--workers", type=click.IntRange(min=0), help="Threads that read and corrupt ahead.  [default: cores - 1]"
+)
+@click.option(
+    "--timeout-s",
+    type=click.FloatRange(min=0.0),
+    default=600.0,
+    show_default=True,
+    help="Longest time for one batch; 0 waits for ever and runs the model in this process, for a debugger.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="For models that draw numbers.")
 @click.option(
     "--baseline-threshold-m", type=click.FloatRange(min=0.0), help="Shorter metric baselines have no direction."
 )
 @click.option("--overwrite", is_flag=True, help="Replace a run of other settings in that folder.")
+@click.option("--smoke", is_flag=True, help="Try the whole road on 8 pairs, into a folder NAME-smoke, made anew.")
 def evaluate(
     data: Path,
     model_name: str,
+    weights: Path | None,
     out: Path | None,
     split: str,
     limit: int | None,
     batch_size: int,
+    suite_name: str,
+    probes: bool,  # noqa: FBT001 - click gives flags as booleans
     device: str,
+    workers: int | None,
+    timeout_s: float,
     seed: int,
     baseline_threshold_m: float | None,
-    overwrite: bool,  # noqa: FBT001 - click gives flags as booleans
+    overwrite: bool,  # noqa: FBT001 - as above
+    smoke: bool,  # noqa: FBT001 - as above
 ) -> None:
     """Run a model over a prepared data set and score what it answers.
 
-    Writes predictions.parquet, score.json and run.json. The same command continues a run that was interrupted.
+    Writes predictions.parquet, score.json and run.json, and probes.json with --probes. The same command continues a run
+    that was interrupted.
 
     \b
     avbench evaluate data/ --model sift -o runs/sift
+    avbench evaluate data/ --model sift --suite standard --probes
     avbench evaluate data/ --model my_model.py:MyModel --limit 100
     """
     from avbench.benchmark.dataset import open_dataset
     from avbench.benchmark.evaluate import RunSettings, remove_run, run_model
+    from avbench.benchmark.evaluation_plan import SMOKE_PAIRS, plan_evaluation
     from avbench.benchmark.models.registry import find_model
     from avbench.benchmark.scoring import Labels, score
 
     dataset = open_dataset(data)
-    entry = find_model(model_name)
-    folder = out or Path("runs") / entry.name.replace(".py:", "-").replace("/", "-")
-    settings = RunSettings(split=split, limit=limit, batch_size=batch_size, device=device, seed=seed)
-    if overwrite:
-        remove_run(folder, (SCORE_NAME, RUN_NAME))
-    with _ProgressBar(entry.name) as bar:
-        run = run_model(dataset, entry, folder, settings, progress=bar.update)
+    entry = find_model(model_name, weights=weights)
+    folder = out or Path("runs") / entry.name.replace(".py:", "-").replace("/", "-").replace(":", "-")
+    if smoke:
+        folder, limit = folder.with_name(f"{folder.name}-smoke"), SMOKE_PAIRS
+    plan = plan_evaluation(dataset, split, suite_name, probes=probes, smoke=smoke)
+    settings = RunSettings(split, limit, batch_size, device, seed, workers, timeout_s or None)
+    if overwrite or smoke:
+        remove_run(folder, (SCORE_NAME, RUN_NAME, PROBES_NAME))
+    with ProgressBar(entry.name, "answer") as bar:
+        run = run_model(dataset, entry, folder, settings, conditions=plan.conditions, progress=bar.update, say=bar.say)
     labels = Labels.of(dataset.labels(split, limit=limit))
     scores = score(run.predictions, labels, baseline_threshold_m=baseline_threshold_m)
-    _write_results(folder, dataset, run, scores, split=split)
+    intervals = _intervals(dataset, run.predictions, labels, split, limit, baseline_threshold_m)
+    _write_results(folder, dataset, run, settings, plan, scores, intervals)
     if run.complete_before:
         click.echo(f"{folder}: this run was complete; its predictions are scored as they are", err=True)
     elif run.resumed_pairs:
         click.echo(f"{folder}: {run.resumed_pairs} of {run.pairs} pairs were answered before", err=True)
-    _print_scores(entry.name, scores, run.predictions)
+    # Rows of probes would mix pairs to which a probe can be applied with others; they have a table of their own.
+    shown = len(scores) - len(plan.probes)
+    _print_scores(entry.name, scores[:shown], intervals[:shown], run.predictions)
+    if plan.probes:
+        _print_probes(folder, dataset, entry, settings, plan, run, labels, baseline_threshold_m)
+    if smoke:
+        _print_batch_deviation(dataset, entry, settings, plan, run)
     if limit is not None:
         click.echo(f"only the first {run.pairs} pairs of the split: no result to report")
     click.echo(f"predictions: {folder / 'predictions.parquet'}")
@@ -102,7 +150,7 @@ def score(
     baseline_threshold_m: float | None,
     as_json: bool,  # noqa: FBT001 - click gives flags as booleans
 ) -> None:
-    """Score a predictions file against the labels of a data set; no model runs.
+    """Score a predictions file, or that of a run's folder, against the labels of a data set; no model runs.
 
     Pairs without a prediction count as 180 degrees off.
 
@@ -113,29 +161,22 @@ def score(
     import json
 
     from avbench.benchmark.dataset import open_dataset
-    from avbench.benchmark.predictions import read_predictions
+    from avbench.benchmark.saved_run import DEFAULT_SPLIT, read_run
     from avbench.benchmark.scoring import Labels
     from avbench.benchmark.scoring import score as score_all
 
     dataset = open_dataset(data)
-    predictions = read_predictions(predictions_path)
-    settings = predictions.info.get("settings", {})
-    fingerprint = settings.get("dataset_fingerprint")
-    if fingerprint is not None and fingerprint != dataset.fingerprint:
-        raise InputError(
-            predictions_path,
-            found=f"predictions on the data set {fingerprint[:12]}",
-            expected=f"{data}, which is {dataset.fingerprint[:12]}",
-            hint="score it with the data set it was predicted on",
-        )
-    split = split or settings.get("split", "test")
+    run = read_run(predictions_path, dataset)
+    predictions = run.predictions
+    split = split or run.split or DEFAULT_SPLIT
     labels = Labels.of(dataset.labels(split, limit=limit))
     scores = score_all(predictions, labels, baseline_threshold_m=baseline_threshold_m)
-    name = settings.get("model", predictions_path.stem)
+    intervals = _intervals(dataset, predictions, labels, split, limit, baseline_threshold_m)
     if as_json:
-        click.echo(json.dumps(_result(dataset, predictions, scores, name, split), indent=1, ensure_ascii=False))
+        result = _result(dataset, predictions, scores, intervals, run.model, split)
+        click.echo(json.dumps(result, indent=1, ensure_ascii=False))
     else:
-        _print_scores(name, scores, predictions)
+        _print_scores(run.model, scores, intervals, predictions)
     if convention_name is not None and not as_json:
         _print_convention(convention_name, predictions, labels, scores)
 
@@ -162,6 +203,7 @@ def models(as_json: bool) -> None:  # noqa: FBT001 - click gives flags as boolea
             "modalities": sorted(entry.modalities),
             "needs": list(entry.needs),
             "parameters": entry.parameters,
+            "weights": entry.weights,
             "licence": entry.licence,
             "citation": entry.citation,
             "target": entry.target,
@@ -173,44 +215,49 @@ def models(as_json: bool) -> None:  # noqa: FBT001 - click gives flags as boolea
         return
     for entry in entries:
         click.echo(f"{entry['name']}: {entry['description']}")
-        for key in ("modalities", "needs", "parameters", "licence", "citation"):
+        for key in ("modalities", "needs", "parameters", "weights", "licence", "citation"):
             value = entry[key]
             text = ", ".join(value) if isinstance(value, list) else "" if value is None else str(value)
             click.echo(f"    {key:<11} {text or '-'}")
 
 
-class _ProgressBar:
-    """Progress with the time left, on standard error."""
+def _intervals(
+    dataset: PairDataset,
+    predictions: Predictions,
+    labels: Labels,
+    split: str,
+    limit: int | None,
+    baseline_threshold_m: float | None,
+) -> list[ConditionIntervals]:
+    from avbench.benchmark.intervals import score_intervals
+    from avbench.benchmark.statistics import draw_clusters
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._bar: Any = None
-
-    def __enter__(self) -> _ProgressBar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def update(self, answered: int, count: int) -> None:
-        """Show that so many pairs are answered."""
-        from tqdm import tqdm
-
-        if self._bar is None:
-            # `initial` keeps pairs of an earlier run out of the rate, and so out of the time left.
-            self._bar = tqdm(total=count, initial=answered, desc=self._name, unit="pair", file=sys.stderr)
-            return
-        self._bar.update(answered - self._bar.n)
+    groups = dataset.table(split, ("group_id",), limit=limit).column("group_id").to_pylist()
+    return score_intervals(predictions, labels, draw_clusters(groups), baseline_threshold_m=baseline_threshold_m)
 
 
-def _print_scores(name: str, scores: list[Score], predictions: Predictions) -> None:
-    from avbench.benchmark.tables import SCORE_HEADERS, score_notes, score_row, text_table
+def _print_scores(
+    name: str, scores: list[Score], intervals: list[ConditionIntervals], predictions: Predictions
+) -> None:
+    from avbench.benchmark.tables import (
+        FURTHER_HEADERS,
+        HEADLINE_HEADERS,
+        further_row,
+        headline_notes,
+        headline_row,
+        shared_score_notes,
+        text_table,
+    )
 
-    click.echo(text_table(SCORE_HEADERS, [score_row(name, entry) for entry in scores]))
-    for entry in scores:
-        for line in score_notes(entry):
-            click.echo(line)
+    paired = list(zip(scores, intervals, strict=True))
+    click.echo(text_table(HEADLINE_HEADERS, [headline_row(name, entry, interval) for entry, interval in paired]))
+    click.echo("in brackets: 95 % intervals, from resampling groups")
+    for line in headline_notes(intervals):
+        click.echo(line)
+    click.echo("")
+    click.echo(text_table(FURTHER_HEADERS, [further_row(name, entry) for entry in scores]))
+    for line in shared_score_notes(scores):
+        click.echo(line)
     problems: dict[str, int] = {}
     for message in predictions.message:
         if message is not None:
@@ -234,36 +281,90 @@ def _print_convention(name: str, predictions: Predictions, labels: Labels, score
 
 
 def _result(
-    dataset: PairDataset, predictions: Predictions, scores: list[Score], model: str, split: str
+    dataset: PairDataset,
+    predictions: Predictions,
+    scores: list[Score],
+    intervals: list[ConditionIntervals],
+    model: str,
+    split: str,
 ) -> dict[str, Any]:
+    from avbench.benchmark.statistics import CONFIDENCE, DEFAULT_RESAMPLES
+
     return {
         "model": model,
         "split": split,
         "dataset_fingerprint": dataset.fingerprint,
         "predictions_sha256": predictions.content_sha256(),
-        "scores": [entry.to_json() for entry in scores],
+        "intervals": {"confidence": CONFIDENCE, "clustered_by": "group_id", "resamples": DEFAULT_RESAMPLES, "seed": 0},
+        "scores": [
+            {**entry.to_json(), "intervals": interval.to_json()}
+            for entry, interval in zip(scores, intervals, strict=True)
+        ],
     }
 
 
-def _write_results(folder: Path, dataset: PairDataset, run: Run, scores: list[Score], *, split: str) -> None:
+def _write_results(
+    folder: Path,
+    dataset: PairDataset,
+    run: Run,
+    settings: RunSettings,
+    plan: EvaluationPlan,
+    scores: list[Score],
+    intervals: list[ConditionIntervals],
+) -> None:
     import json
 
-    from avbench.benchmark.provenance import git_state, machine, peak_memory_mib
+    from avbench.benchmark.run_manifest import run_document
     from avbench.preprocessing.atomic import write_text
 
-    result = _result(dataset, run.predictions, scores, run.settings["model"], split)
+    result = _result(dataset, run.predictions, scores, intervals, run.settings["model"], settings.split)
     write_text(folder / SCORE_NAME, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     if run.complete_before and (folder / RUN_NAME).is_file():
         return
-    document = {
-        "command": ["avbench", *sys.argv[1:]],
-        "settings": run.settings,
-        "git": git_state(),
-        "machine": machine(),
-        "pairs": run.pairs,
-        "resumed_pairs": run.resumed_pairs,
-        "predictions_sha256": result["predictions_sha256"],
-        "seconds": {phase: round(seconds, 3) for phase, seconds in run.seconds.items()},
-        "peak_memory_mib": round(peak_memory_mib(), 1),
-    }
+    document = run_document(run, settings, plan, ["avbench", *sys.argv[1:]])
     write_text(folder / RUN_NAME, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+
+def _print_probes(
+    folder: Path,
+    dataset: PairDataset,
+    entry: ModelEntry,
+    settings: RunSettings,
+    plan: EvaluationPlan,
+    run: Run,
+    labels: Labels,
+    baseline_threshold_m: float | None,
+) -> None:
+    import json
+
+    from avbench.benchmark.probe_scoring import probe_table, score_probes
+    from avbench.benchmark.statistics import draw_clusters
+    from avbench.preprocessing.atomic import write_text
+
+    groups = dataset.table(settings.split, ("group_id",), limit=settings.limit).column("group_id").to_pylist()
+    report = score_probes(
+        plan.probes,
+        run.predictions,
+        labels,
+        draw_clusters(groups),
+        entry,
+        baseline_threshold_m=baseline_threshold_m,
+    )
+    write_text(folder / PROBES_NAME, json.dumps(report.to_json(), indent=1, ensure_ascii=False) + "\n")
+    click.echo(f"\n{probe_table(report)}")
+
+
+def _print_batch_deviation(
+    dataset: PairDataset, entry: ModelEntry, settings: RunSettings, plan: EvaluationPlan, run: Run
+) -> None:
+    from dataclasses import replace
+    from tempfile import TemporaryDirectory
+
+    from avbench.benchmark.deviation import deviation
+    from avbench.benchmark.evaluate import run_model
+
+    singly = replace(settings, batch_size=1, workers=0)
+    with TemporaryDirectory() as folder:
+        single = run_model(dataset, entry, Path(folder), singly, conditions=plan.conditions)
+    found = deviation(run.predictions, single.predictions)
+    click.echo(f"batches of {min(settings.batch_size, run.pairs)} against single pairs: {found}")

@@ -6,10 +6,11 @@ functions. It acts before anything else is computed from pictures or sound, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 
-from avbench.benchmark.model_api import PairInput
+from avbench.benchmark import corruptions
+from avbench.benchmark.model_api import Modality, PairInput, seal
 from avbench.benchmark.predictions import CLEAN_CONDITION
 
 
@@ -19,17 +20,50 @@ class Condition:
 
     Attributes:
         name: What the predictions file calls it.
-        transform: Pure function of a pair's input; it must not write to what it is given.
+        transform: Pure function of a pair's input, called from several threads; it must not write to what it is given.
         recipe: Changes whenever the transform may give other bytes, so that runs are not mixed.
+        acts_on: What the transform may change. A model that looks at none of it sees the same as without the condition.
     """
 
     name: str
     transform: Callable[[PairInput], PairInput]
     recipe: str = "1"
+    acts_on: frozenset[Modality] = frozenset(Modality)
+
+    def apply(self, pair: PairInput) -> PairInput:
+        """What a model is given under this condition; the arrays cannot be written to."""
+        return seal(self.transform(pair))
+
+    def shows_in(self, modalities: Collection[Modality]) -> bool:
+        """Whether a model of the given modalities may see a difference."""
+        return not self.acts_on.isdisjoint(modalities)
 
 
 def _unchanged(pair: PairInput) -> PairInput:
     return pair
 
 
-CLEAN = Condition(CLEAN_CONDITION, _unchanged)
+CLEAN = Condition(CLEAN_CONDITION, _unchanged, acts_on=frozenset())
+
+
+@dataclass(frozen=True)
+class _Corrupted:
+    """A suite's condition as a function of a pair's input."""
+
+    condition: corruptions.Condition
+
+    def __call__(self, pair: PairInput) -> PairInput:
+        image_a, image_b = self.condition.apply(pair.image_a, pair.image_b, pair.pair_id)
+        return replace(pair, image_a=image_a, image_b=image_b)
+
+
+def suite_conditions(suite: corruptions.Suite) -> list[Condition]:
+    """The conditions of a suite, in its order."""
+    return [
+        CLEAN
+        if entry.corruption is None
+        else Condition(
+            entry.name, _Corrupted(entry), f"version {entry.version}, {entry.frames}", frozenset({Modality.VISION})
+        )
+        for entry in suite.conditions
+    ]

@@ -8,7 +8,7 @@ neither read nor decoded.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,54 @@ def input_columns(modalities: Collection[Modality]) -> list[str]:
     """Columns that are read for a model of the given modalities: all of them have the role `input`."""
     wanted = _ALWAYS.union(*(_OF_MODALITY[modality] for modality in modalities))
     return [name for name in column_names(Role.INPUT) if name in wanted]
+
+
+@dataclass(frozen=True)
+class EncodedPair:
+    """A pair as it lies in the data set; `decode` may run in any thread.
+
+    Attributes:
+        row: Its columns, those that its modalities need.
+        modalities: What the model looks at.
+        path: The shard, for messages.
+    """
+
+    row: Mapping[str, Any]
+    modalities: frozenset[Modality]
+    path: Path
+
+    def decode(self) -> PairInput:
+        """What a model is given.
+
+        Raises:
+            InputError: A picture or a clip is damaged.
+        """
+        return _pair_input(self.row, self.modalities, self.path)
+
+    def decode_sound(self, view: str) -> SoundClip | None:
+        """The clip of frame a or b alone, None where there is none.
+
+        Raises:
+            InputError: It is damaged.
+        """
+        return _sound(self.row, view, self.modalities, _where(self.row, self.path))
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """Rows that are read together.
+
+    Attributes:
+        path: The shard.
+        number: Number of the row group in it.
+        first: Number of its first pair in the split.
+        rows: How many pairs.
+    """
+
+    path: Path
+    number: int
+    first: int
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -142,8 +190,7 @@ class PairDataset:
     ) -> Iterator[PairInput]:
         """What a model is given of the pairs `start` to `stop` of a split, in the order of the data set.
 
-        Row groups outside the range are not read. The arrays cannot be written to, so that no model changes what the
-        next one, or the next condition, sees.
+        The arrays cannot be written to, so that no model changes what the next one, or the next condition, sees.
 
         Args:
             split: The split.
@@ -154,6 +201,22 @@ class PairDataset:
 
         Raises:
             InputError: There is no such split, or a shard, a picture or a clip is damaged.
+        """
+        for pair in self.encoded(split, modalities=modalities, start=start, stop=stop):
+            yield pair.decode()
+
+    def encoded(
+        self,
+        split: str,
+        *,
+        modalities: Collection[Modality] = ALL_MODALITIES,
+        start: int = 0,
+        stop: int | None = None,
+    ) -> Iterator[EncodedPair]:
+        """The same as `inputs`, read but not decoded; row groups outside the range are not read.
+
+        Raises:
+            InputError: There is no such split, or a shard is damaged.
         """
         columns = input_columns(modalities)
         first = 0
@@ -166,7 +229,32 @@ class PairDataset:
                     if low < high:
                         table = _read(file, group, columns, path).slice(low, high - low)
                         for row in table.to_pylist():
-                            yield _pair_input(row, frozenset(modalities), path)
+                            yield EncodedPair(row, frozenset(modalities), path)
+
+    def row_groups(self, split: str) -> list[RowGroup]:
+        """The row groups of a split, in order.
+
+        Raises:
+            InputError: There is no such split, or a shard is missing or damaged.
+        """
+        found: list[RowGroup] = []
+        first = 0
+        for path in dataset_shards(self.folder, split):
+            with _opened(path) as file:
+                for number in range(file.num_row_groups):
+                    found.append(RowGroup(path, number, first, file.metadata.row_group(number).num_rows))
+                    first += found[-1].rows
+        return found
+
+    def encoded_sounds(self, group: RowGroup) -> list[EncodedPair]:
+        """The pairs of one row group, read for their sound only, not decoded.
+
+        Raises:
+            InputError: The shard is damaged.
+        """
+        with _opened(group.path) as file:
+            rows = _read(file, group.number, input_columns({Modality.AUDIO}), group.path).to_pylist()
+        return [EncodedPair(row, frozenset({Modality.AUDIO}), group.path) for row in rows]
 
 
 def open_dataset(folder: Path) -> PairDataset:
@@ -220,8 +308,8 @@ def _damaged(path: Path, error: Exception) -> InputError:
     )
 
 
-def _pair_input(row: dict[str, Any], modalities: frozenset[Modality], path: Path) -> PairInput:
-    where = f"{path.name}: pair {row['pair_id']}"
+def _pair_input(row: Mapping[str, Any], modalities: frozenset[Modality], path: Path) -> PairInput:
+    where = _where(row, path)
     intrinsics = np.array(
         [[row["fx_px"], 0.0, row["cx_px"]], [0.0, row["fy_px"], row["cy_px"]], [0.0, 0.0, 1.0]], dtype=np.float64
     )
@@ -237,7 +325,11 @@ def _pair_input(row: dict[str, Any], modalities: frozenset[Modality], path: Path
     )
 
 
-def _picture(row: dict[str, Any], view: str, modalities: frozenset[Modality], where: str) -> NDArray[np.uint8]:
+def _where(row: Mapping[str, Any], path: Path) -> str:
+    return f"{path.name}: pair {row['pair_id']}"
+
+
+def _picture(row: Mapping[str, Any], view: str, modalities: frozenset[Modality], where: str) -> NDArray[np.uint8]:
     shape = (row["height_px"], row["width_px"], 3)
     if Modality.VISION not in modalities:
         return np.broadcast_to(np.uint8(0), shape)
@@ -248,7 +340,7 @@ def _picture(row: dict[str, Any], view: str, modalities: frozenset[Modality], wh
     return image
 
 
-def _sound(row: dict[str, Any], view: str, modalities: frozenset[Modality], where: str) -> SoundClip | None:
+def _sound(row: Mapping[str, Any], view: str, modalities: frozenset[Modality], where: str) -> SoundClip | None:
     if Modality.AUDIO not in modalities or row[f"audio_{view}"] is None:
         return None
     clip = decode_clip(row[f"audio_{view}"]["bytes"], f"{where}: audio_{view}")

@@ -7,25 +7,22 @@ predictions are the same as if nothing had happened.
 
 from __future__ import annotations
 
-import random
-import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import islice
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
+from time import monotonic
 from typing import Any
-from zlib import crc32
 
-import numpy as np
-
-from avbench.benchmark.answering import ask
+from avbench.benchmark.answering import Asker, BatchChange
 from avbench.benchmark.conditions import CLEAN, Condition
+from avbench.benchmark.corruptions import check_golden
 from avbench.benchmark.dataset import PairDataset
-from avbench.benchmark.model_api import FittedModel, Model, PairInput
-from avbench.benchmark.models.registry import ModelEntry, load_model
+from avbench.benchmark.model_host import ModelHost, host_model
+from avbench.benchmark.model_worker import ModelFacts
+from avbench.benchmark.models.registry import ModelEntry
 from avbench.benchmark.parts import PartStore, gaps, refuse_other_settings
+from avbench.benchmark.phases import Phases
 from avbench.benchmark.predictions import (
     PREDICTIONS_VERSION,
     Answer,
@@ -35,11 +32,14 @@ from avbench.benchmark.predictions import (
     table_info,
     write_table,
 )
-from avbench.benchmark.provenance import code_sha256, model_code_sha256, package_versions
+from avbench.benchmark.prefetch import default_workers
+from avbench.benchmark.provenance import code_sha256, package_versions, peak_memory_mib
+from avbench.benchmark.seen_pairs import Batch, seen_batches
 from avbench.preprocessing.errors import InputError
 
 PREDICTIONS_NAME = "predictions.parquet"
 TRAINING_SPLIT = "train"
+DEFAULT_TIMEOUT_S = 600.0
 _PARTS_NAME = "parts"
 
 
@@ -53,6 +53,10 @@ class RunSettings:
         batch_size: Pairs that the model is given at once.
         device: Handed to models that take one.
         seed: Where models that draw random numbers start, together with the first pair of a batch.
+        workers: Threads that read, decode and apply conditions while the model is busy; None for one a core,
+            less one for the model.
+        timeout_s: Longest time for one batch; a model that takes longer is ended. None runs the model in this process,
+            where a debugger reaches it and nothing ends it.
         part_pairs: A part is written after so many pairs ...
         part_seconds: ... or so many seconds, whichever comes first.
     """
@@ -62,8 +66,15 @@ class RunSettings:
     batch_size: int = 16
     device: str = "cpu"
     seed: int = 0
+    workers: int | None = None
+    timeout_s: float | None = DEFAULT_TIMEOUT_S
     part_pairs: int = 256
-    part_seconds: float = 5.0
+    part_seconds: float = 1.0
+
+    @property
+    def threads(self) -> int:
+        """The number of workers, settled."""
+        return default_workers() if self.workers is None else self.workers
 
 
 @dataclass(frozen=True)
@@ -75,8 +86,13 @@ class Run:
         settings: What determines that.
         pairs: Number of pairs.
         resumed_pairs: How many of them an earlier, interrupted run had answered.
-        complete_before: Whether an earlier run had answered all, so that the model did not run.
-        seconds: Time by phase.
+        complete_before: Whether an earlier run had answered all, so that the model was not asked.
+        seconds: Time by phase. Reading, decoding and conditions are those of all threads together.
+        batch_changes: Batches that did not fit into memory.
+        same_as: Conditions that a model of these modalities cannot see, and the one whose answers they share.
+        device_name: Name of the accelerator, None for the processor.
+        peak_memory_mib: Most memory that this process used.
+        model_peak_memory_mib: Most memory that the process of the model used.
     """
 
     predictions: Predictions
@@ -85,10 +101,22 @@ class Run:
     resumed_pairs: int
     complete_before: bool
     seconds: Mapping[str, float]
+    batch_changes: tuple[BatchChange, ...] = ()
+    same_as: Mapping[str, str] | None = None
+    device_name: str | None = None
+    peak_memory_mib: float = 0.0
+    model_peak_memory_mib: float = 0.0
 
 
 Progress = Callable[[int, int], None]
-"""Called with the number of pairs that are answered and the number of all."""
+"""Called with the number of answers that are there and the number of all: pairs times conditions."""
+
+Say = Callable[[str], None]
+"""Called with one line that the user should see."""
+
+
+def _say_nothing(_: str) -> None:
+    pass
 
 
 def run_model(
@@ -99,6 +127,7 @@ def run_model(
     *,
     conditions: Sequence[Condition] = (CLEAN,),
     progress: Progress | None = None,
+    say: Say = _say_nothing,
 ) -> Run:
     """Run a model over a split under every condition and write `predictions.parquet`.
 
@@ -111,46 +140,70 @@ def run_model(
         settings: How to run it.
         conditions: What the model sees; each pair is decoded once for all of them.
         progress: Told how far the run is.
+        say: Told what the user should know while it runs.
 
     Raises:
         InputError: The data set is damaged, the model cannot be built or fitted, or `out` has a run of other settings.
         AvbenchError: A file cannot be written.
     """
-    clock = _Clock()
-    with clock.phase("open"):
+    phases = Phases()
+    with phases.phase("open"):
         available = dataset.pair_count(settings.split)
         count = available if settings.limit is None else min(settings.limit, available)
-    with clock.phase("load model"):
-        model = load_model(entry, device=settings.device)
-    record = _settings_record(dataset, entry, model, settings, conditions)
-    final = out / PREDICTIONS_NAME
-    if final.exists():
-        refuse_other_settings(out, table_info(read_table(final)).get("settings", {}), record)
-        return Run(read_predictions(final), record, count, 0, complete_before=True, seconds=clock.seconds)
-    store = PartStore(out / _PARTS_NAME, record)
-    store.prepare()
-    done = store.done()
-    resumed = sum(stop - start for start, stop in done)
-    missing = gaps(done, count)
-    if missing:
-        with clock.phase("fit"):
-            _fit(model, entry, dataset)
-    answered = resumed
-    if progress:
-        progress(answered, count)
-    for start, stop in missing:
-        inputs = dataset.inputs(settings.split, modalities=entry.modalities, start=start, stop=stop)
-        for first, answers in _answers(model, inputs, start, settings, conditions, clock):
-            last = first + len(answers) // len(conditions)
-            with clock.phase("write"):
-                store.write(first, last, answers)
-            answered += last - first
-            if progress:
-                progress(answered, count)
-    with clock.phase("write"):
+    with closing(host_model(entry, settings.device, settings.timeout_s)) as host:
+        with phases.phase("check corruptions"):
+            mismatches = [str(mismatch) for mismatch in check_golden()]
+        for mismatch in mismatches:
+            say(f"corruptions differ from those of other machines: {mismatch}; the results are not comparable")
+        with phases.phase("load model"):
+            facts = host.facts()
+        record = _settings_record(dataset, entry, facts, settings, conditions, mismatches)
+        final = out / PREDICTIONS_NAME
+        if final.exists():
+            refuse_other_settings(out, table_info(read_table(final)).get("settings", {}), record)
+            return Run(read_predictions(final), record, count, 0, complete_before=True, seconds=phases.seconds)
+        store = PartStore(out / _PARTS_NAME, record)
+        store.prepare()
+        done = store.done()
+        missing = gaps(done, count)
+        if missing and facts.fitted:
+            with phases.phase("fit"):
+                _fit(host, entry, dataset)
+        asker = Asker(host, settings.batch_size, settings.seed, say, phases)
+        asked, same_as = _distinguishable(conditions, entry)
+        batches = seen_batches(
+            dataset,
+            settings.split,
+            missing,
+            asked,
+            modalities=entry.modalities,
+            batch_size=settings.batch_size,
+            workers=settings.threads if missing else 0,
+            phases=phases,
+        )
+        resumed = sum(stop - start for start, stop in done)
+        with closing(batches):
+            counted = _Counted(resumed * len(conditions), count * len(conditions), progress)
+            for first, stop, answers in _parts(batches, len(asked), asker, same_as, settings, counted):
+                with phases.phase("write"):
+                    store.write(first, stop, answers)
+        model_peak_mib = host.peak_memory_mib()
+    with phases.phase("write"):
         write_table(final, store.collect([condition.name for condition in conditions], {"settings": record}))
         store.remove()
-    return Run(read_predictions(final), record, count, resumed, complete_before=False, seconds=clock.seconds)
+    return Run(
+        predictions=read_predictions(final),
+        settings=record,
+        pairs=count,
+        resumed_pairs=resumed,
+        complete_before=False,
+        seconds=phases.seconds,
+        batch_changes=tuple(asker.changes),
+        same_as=same_as,
+        device_name=facts.device_name,
+        peak_memory_mib=peak_memory_mib(),
+        model_peak_memory_mib=model_peak_mib,
+    )
 
 
 def remove_run(out: Path, names: Iterable[str] = ()) -> None:
@@ -160,57 +213,62 @@ def remove_run(out: Path, names: Iterable[str] = ()) -> None:
         (out / name).unlink(missing_ok=True)
 
 
-class _Clock:
-    """Adds up the time spent by phase."""
+class _Counted:
+    """Adds up answers and tells."""
 
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
+    def __init__(self, answered: int, count: int, progress: Progress | None) -> None:
+        self._answered, self._count, self._progress = answered, count, progress
+        self.add(0)
 
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+    def add(self, answers: int) -> None:
+        self._answered += answers
+        if self._progress:
+            self._progress(self._answered, self._count)
 
 
-def _answers(
-    model: Model,
-    inputs: Iterator[PairInput],
-    start: int,
+def _distinguishable(conditions: Sequence[Condition], entry: ModelEntry) -> tuple[list[Condition], dict[str, str]]:
+    """The conditions to ask under, and those whose answers are the same because the model cannot see a difference."""
+    unseen = [condition for condition in conditions if not condition.shows_in(entry.modalities)]
+    same_as = {condition.name: unseen[0].name for condition in unseen[1:]}
+    return [condition for condition in conditions if condition.name not in same_as], same_as
+
+
+def _parts(
+    batches: Iterator[Batch],
+    conditions: int,
+    asker: Asker,
+    same_as: Mapping[str, str],
     settings: RunSettings,
-    conditions: Sequence[Condition],
-    clock: _Clock,
-) -> Iterator[tuple[int, list[Answer]]]:
-    """Parts: the number of the first pair, and the answers for it and what follows, under all conditions."""
-    first, position = start, start
+    counted: _Counted,
+) -> Iterator[tuple[int, int, list[Answer]]]:
+    """Parts: the number of the first pair, one past that of the last, and the answers under all conditions.
+
+    Batches come under each of the `conditions` in turn.
+    """
+    start: int | None = None
+    stop = 0
     waiting: list[Answer] = []
-    since = time.monotonic()
-    while True:
-        with clock.phase("read and decode"):
-            # Batches begin at multiples of their size, resumed or not: some models answer in the last bits by what
-            # else is in the batch.
-            batch = list(islice(inputs, settings.batch_size - position % settings.batch_size))
-        if not batch:
-            break
-        for condition in conditions:
-            with clock.phase("conditions"):
-                seen = [condition.transform(pair) for pair in batch]
-            _seed_generators(settings.seed, f"{batch[0].pair_id} {condition.name}")
-            with clock.phase("predict"):
-                waiting.extend(ask(model, seen, condition.name))
-        position += len(batch)
-        if position - first >= settings.part_pairs or time.monotonic() - since >= settings.part_seconds:
-            yield first, waiting
-            first, waiting, since = position, [], time.monotonic()
-    if waiting:
-        yield first, waiting
+    since = monotonic()
+    for number, (batch, answers) in enumerate(asker.ask_all(batches), start=1):
+        if start is not None and batch.first > stop:
+            # What lies between was answered by an earlier run.
+            yield start, stop, waiting
+            start, waiting, since = None, [], monotonic()
+        start = batch.first if start is None else start
+        stop = batch.stop
+        shared = [name for name, asked in same_as.items() if asked == batch.condition.name]
+        waiting += answers
+        waiting += [replace(answer, condition=name) for name in shared for answer in answers]
+        counted.add(len(answers) * (1 + len(shared)))
+        complete = number % conditions == 0
+        if complete and (stop - start >= settings.part_pairs or monotonic() - since >= settings.part_seconds):
+            yield start, stop, waiting
+            start, waiting, since = None, [], monotonic()
+    if start is not None:
+        yield start, stop, waiting
 
 
-def _fit(model: Model, entry: ModelEntry, dataset: PairDataset) -> None:
-    if not isinstance(model, FittedModel):
-        return
+def _fit(host: ModelHost, entry: ModelEntry, dataset: PairDataset) -> None:
     if TRAINING_SPLIT not in dataset.splits:
         raise InputError(
             dataset.folder,
@@ -218,11 +276,16 @@ def _fit(model: Model, entry: ModelEntry, dataset: PairDataset) -> None:
             expected=f"a split {TRAINING_SPLIT!r}, whose labels {entry.name} learns from",
             hint="prepare more recordings, or choose a model that learns nothing, such as identity or sift",
         )
-    model.fit(dataset.labels(TRAINING_SPLIT))
+    host.fit(dataset.labels(TRAINING_SPLIT))
 
 
 def _settings_record(
-    dataset: PairDataset, entry: ModelEntry, model: Model, settings: RunSettings, conditions: Sequence[Condition]
+    dataset: PairDataset,
+    entry: ModelEntry,
+    facts: ModelFacts,
+    settings: RunSettings,
+    conditions: Sequence[Condition],
+    golden_mismatches: Sequence[str],
 ) -> dict[str, Any]:
     """What determines the answers. The batch size is not among it: it may be changed where a run is continued."""
     return {
@@ -232,20 +295,11 @@ def _settings_record(
         "limit": settings.limit,
         "model": entry.name,
         "model_revision": entry.revision,
-        "model_code_sha256": model_code_sha256(model),
+        "model_code_sha256": facts.code_sha256,
         "code_sha256": code_sha256(),
         "packages": package_versions(),
         "device": settings.device,
         "seed": settings.seed,
         "conditions": [[condition.name, condition.recipe] for condition in conditions],
+        "golden_mismatches": list(golden_mismatches),
     }
-
-
-def _seed_generators(seed: int, key: str) -> None:
-    """Set the global generators that a model may draw from, so that a resumed run draws the same numbers."""
-    mixed = crc32(key.encode(), seed) & 0xFFFFFFFF
-    random.seed(mixed)
-    np.random.seed(mixed)  # noqa: NPY002 - the models of others use it; ours do not
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        torch.manual_seed(mixed)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +71,18 @@ class PairInput:
     sound_b: SoundClip | None
     up_a: FloatArray | None
     up_b: FloatArray | None
+
+
+def seal(pair: PairInput) -> PairInput:
+    """Forbid writing to a pair's arrays, in place, so that no model changes what the next one sees; gives it back."""
+    arrays: list[NDArray[Any] | None] = [pair.image_a, pair.image_b, pair.intrinsics, pair.up_a, pair.up_b]
+    for sound in (pair.sound_a, pair.sound_b):
+        if sound is not None:
+            arrays += [sound.samples, sound.mic_positions_m]
+    for array in arrays:
+        if array is not None:
+            array.flags.writeable = False
+    return pair
 
 
 @dataclass(frozen=True)

@@ -56,9 +56,26 @@ def machine() -> dict[str, Any]:
 
 def peak_memory_mib() -> float:
     """Largest resident memory of this process so far, in MiB."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")) / 2**10
+    except (OSError, StopIteration, ValueError):
+        pass
+    # Not on Linux, where a new process starts with the peak of the one that started it.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # Linux counts in KiB, macOS in bytes.
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def device_name(device: str) -> str | None:
+    """Name of the accelerator that torch calls `device`; None for a processor, or where torch was not imported."""
+    torch = sys.modules.get("torch")
+    if torch is None or not device.startswith("cuda") or not torch.cuda.is_available():
+        return None
+    try:
+        return str(torch.cuda.get_device_name(device))
+    except (AssertionError, RuntimeError, ValueError):  # a model may take names that torch does not know
+        return None
 
 
 def code_sha256() -> str:

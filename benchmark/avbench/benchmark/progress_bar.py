@@ -1,0 +1,43 @@
+"""Live progress with the time left, on standard error."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+
+class ProgressBar:
+    """A bar that appears when the first number is known; used as a context manager.
+
+    Args:
+        name: Stands before the bar.
+        unit: What is counted.
+    """
+
+    def __init__(self, name: str, unit: str) -> None:
+        self._name = name
+        self._unit = unit
+        self._bar: Any = None
+
+    def __enter__(self) -> ProgressBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def update(self, done: int, count: int) -> None:
+        """Show that so many of all are done."""
+        from tqdm import tqdm
+
+        if self._bar is None:
+            # `initial` keeps what an earlier run did out of the rate, and so out of the time left.
+            self._bar = tqdm(total=count, initial=done, desc=self._name, unit=self._unit, file=sys.stderr)
+            return
+        self._bar.update(done - self._bar.n)
+
+    def say(self, line: str) -> None:
+        """Print a line without breaking the bar."""
+        from tqdm import tqdm
+
+        tqdm.write(f"{self._name}: {line}", file=sys.stderr)
