@@ -82,7 +82,11 @@ def test_evaluate_writes_predictions_score_and_run(data: Path, tmp_path: Path):
     assert result.exit_code == 0
     assert "identity" in result.stdout
     assert f"rotation over {PAIRS} pairs" in result.stdout
-    assert {path.name for path in out.iterdir()} == {"predictions.parquet", "score.json", "run.json"}
+    results = {"predictions.parquet", "score.json", "run.json"}
+    report = {"report.html", "scores.csv", "scores.md", "scores.tex"}
+    assert {path.name for path in out.iterdir()} == results | report
+    assert invoke(evaluate, data, "--model", "identity", "-o", tmp_path / "bare", "--no-report").exit_code == 0
+    assert {path.name for path in (tmp_path / "bare").iterdir()} == results
     written = json.loads((out / "score.json").read_text())
     clean = written["scores"][0]
     # Angles -10 to 10 degrees: mean 110 / 21, median 5.

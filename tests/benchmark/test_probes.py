@@ -276,7 +276,7 @@ def test_a_model_of_sound_relies_on_it_and_is_harmed_by_lies(data: Path, models:
     assert by_name["mute"]["left_out"] == 1
     assert "mute: 1 pairs without sound are left out" in printed
     assert "audio reliance (mute - clean), mean rotation: +" in printed
-    assert "few groups: the interval is likely too short (24 groups)" in printed.splitlines()[-2]
+    assert "few groups: the interval is likely too short (24 groups)" in printed.splitlines()[-3]
 
 
 def test_the_numbers_are_those_of_the_predictions(data: Path, models: Path, tmp_path: Path):

@@ -23,6 +23,9 @@ CONVENTION_NAMES = ("reloc3r", "superglue", "imc", "vggt")
 SCORE_NAME = "score.json"
 RUN_NAME = "run.json"
 PROBES_NAME = "probes.json"
+REPORT_NAME = "report.html"
+RESULT_NAMES = (SCORE_NAME, RUN_NAME, PROBES_NAME, REPORT_NAME, "scores.csv", "scores.md", "scores.tex")
+"""What `evaluate` writes beside the predictions, and replaces with them."""
 _SHOWN_MESSAGES = 3
 
 
@@ -65,6 +68,7 @@ _SHOWN_MESSAGES = 3
     "--baseline-threshold-m", type=click.FloatRange(min=0.0), help="Shorter metric baselines have no direction."
 )
 @click.option("--overwrite", is_flag=True, help="Replace a run of other settings in that folder.")
+@click.option("--report/--no-report", default=True, show_default=True, help="Write report.html and its tables.")
 @click.option("--smoke", is_flag=True, help="Try the whole road on 8 pairs, into a folder NAME-smoke, made anew.")
 def evaluate(
     data: Path,
@@ -82,12 +86,13 @@ def evaluate(
     seed: int,
     baseline_threshold_m: float | None,
     overwrite: bool,  # noqa: FBT001 - as above
+    report: bool,  # noqa: FBT001 - as above
     smoke: bool,  # noqa: FBT001 - as above
 ) -> None:
     """Run a model over a prepared data set and score what it answers.
 
-    Writes predictions.parquet, score.json and run.json, and probes.json with --probes. The same command continues a run
-    that was interrupted.
+    Writes predictions.parquet, score.json and run.json, probes.json with --probes, and report.html. The same command
+    continues a run that was interrupted.
 
     \b
     avbench evaluate data/ --model sift -o runs/sift
@@ -108,7 +113,7 @@ def evaluate(
     plan = plan_evaluation(dataset, split, suite_name, probes=probes, smoke=smoke)
     settings = RunSettings(split, limit, batch_size, device, seed, workers, timeout_s or None)
     if overwrite or smoke:
-        remove_run(folder, (SCORE_NAME, RUN_NAME, PROBES_NAME))
+        remove_run(folder, RESULT_NAMES)
     with ProgressBar(entry.name, "answer") as bar:
         run = run_model(dataset, entry, folder, settings, conditions=plan.conditions, progress=bar.update, say=bar.say)
     labels = Labels.of(dataset.labels(split, limit=limit))
@@ -129,6 +134,11 @@ def evaluate(
     if limit is not None:
         click.echo(f"only the first {run.pairs} pairs of the split: no result to report")
     click.echo(f"predictions: {folder / 'predictions.parquet'}")
+    if report:
+        from avbench.benchmark.report.write import write_report
+
+        page, *_ = write_report([folder], data, folder / REPORT_NAME, split=split)
+        click.echo(f"report:      {page}")
 
 
 @click.command()
