@@ -125,4 +125,4 @@ def test_killed_at_random_moments_the_predictions_are_the_same(data: Path, tmp_p
     assert documents[0]["settings"] == documents[1]["settings"]
     assert documents[0]["resumed_pairs"] == 0 < documents[1]["resumed_pairs"]
     left = [{path.name for path in (tmp_path / name).iterdir()} for name in ("whole", "cut")]
-    assert left[0] == left[1] == {"predictions.parquet", "score.json", "run.json", "probes.json"}
+    assert left[0] == left[1] >= {"predictions.parquet", "score.json", "run.json", "probes.json"}
