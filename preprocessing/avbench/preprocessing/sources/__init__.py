@@ -16,6 +16,10 @@ from avbench.preprocessing.recording import Recording
 __all__ = ["Layout", "RecordingRef", "SourceOptions", "find_recordings", "open_recording"]
 
 
+UNSTATED_LICENCE = "unspecified"
+"""What rows say of a recording whose licence nobody stated."""
+
+
 class Layout(StrEnum):
     """The raw layouts that are read."""
 

@@ -29,7 +29,7 @@ from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import FloatArray, invert_transform, rotation_error_deg
 from avbench.preprocessing.recording import ArrayKind, Recording, Rig, UpSource
 from avbench.preprocessing.rig_file import SPLITS
-from avbench.preprocessing.sources import Layout, RecordingRef, SourceOptions
+from avbench.preprocessing.sources import UNSTATED_LICENCE, Layout, RecordingRef, SourceOptions
 from avbench.preprocessing.sources.aria_device import (
     AriaDevice,
     RgbCalibration,
@@ -52,7 +52,6 @@ from avbench.preprocessing.sources.aria_vrs import VIO_STREAM, RgbFrames, VrsFil
 OVERLAP_TOLERANCE_NS = 20_000_000
 """A trajectory that misses every frame by more than this is not of this recording."""
 
-UNSTATED_LICENCE = "unspecified"
 
 _NS_PER_S = 10**9
 _MARGIN_NS = _NS_PER_S

@@ -28,7 +28,7 @@ from avbench.preprocessing.media.video import VideoFile, open_video
 from avbench.preprocessing.recording import ArrayKind, Recording, Rig, SoundSource, Trajectory, UpSource
 from avbench.preprocessing.rectify import rectified_camera
 from avbench.preprocessing.rig_file import COMMON_RIG, RigFile, read_rig
-from avbench.preprocessing.sources import Layout, RecordingRef
+from avbench.preprocessing.sources import UNSTATED_LICENCE, Layout, RecordingRef
 from avbench.preprocessing.trajectory_file import TrajectoryFile, read_trajectory_file
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi")
@@ -38,7 +38,6 @@ RIG_SUFFIX = ".toml"
 
 _Sound: TypeAlias = SoundFile | ContainerSound
 
-UNSTATED_LICENCE = "unspecified"
 
 _CHANNELS = {ArrayKind.BINAURAL: 2, ArrayKind.STEREO: 2, ArrayKind.AMBISONIC: 4}
 _MAX_ZOOM = 2.0  # a rectified picture that shows less than half of the frame's width is a wrong lens model

@@ -5,6 +5,7 @@ Fusion sits on this interface alone, so a backbone can be exchanged without touc
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -51,7 +52,7 @@ class TwoViewFeatures:
     confidence: Tensor
 
 
-class TwoViewBackbone(nn.Module):
+class TwoViewBackbone(nn.Module, ABC):
     """Base of all backbones."""
 
     feature_dim: int
@@ -61,9 +62,9 @@ class TwoViewBackbone(nn.Module):
     metric: ClassVar[bool]
     """Whether its translations are in metres."""
 
+    @abstractmethod
     def forward(self, pairs: TwoViewInput) -> TwoViewFeatures:
         """See a batch of pairs."""
-        raise NotImplementedError
 
 
 def rotation_from_six(raw: Tensor) -> Tensor:
