@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from platform import python_version
-from typing import Any
+from typing import Any, Protocol
 
 from avbench.preprocessing.atomic import sha256_of, write_text
 from avbench.preprocessing.card import render_card
@@ -21,7 +21,7 @@ from avbench.preprocessing.manifest import (
     ShardRecord,
 )
 from avbench.preprocessing.publish import CARD_NAME, publish, remove_work, start_packing
-from avbench.preprocessing.recording_part import CODECS, PrepareSettings, preparation_code, software_versions
+from avbench.preprocessing.recording_part import CODECS, preparation_code, software_versions
 from avbench.preprocessing.shards import (
     DATA_FOLDER,
     DEFAULT_SHARD_BYTES,
@@ -64,6 +64,14 @@ class PackSettings:
         return {**asdict(self), "fractions": dict(self.fractions)}
 
 
+class Settings(Protocol):
+    """How rows were made."""
+
+    def as_json(self) -> Mapping[str, Mapping[str, Any]]:
+        """The settings, nested by subject, in types that JSON keeps."""
+        ...
+
+
 @dataclass(frozen=True)
 class Contents:
     """What a data set is to hold.
@@ -77,7 +85,7 @@ class Contents:
         refused: Recordings that could not be prepared.
     """
 
-    settings: PrepareSettings
+    settings: Settings
     packing: PackSettings
     prepared: Sequence[PreparedRecording]
     spans: Mapping[str, Sequence[Span]]

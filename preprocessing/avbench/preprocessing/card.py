@@ -25,6 +25,9 @@ HUB_LICENCES = {
 SIMULATED = "simulated"
 """The pose source of recordings that were never filmed."""
 
+DERIVED = "derived"
+"""Subject of the settings of a data set that was made from another one: `made_by`, a command, and a `statement`."""
+
 _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
 
 
@@ -37,6 +40,8 @@ def render_card(manifest: Manifest, title: str) -> str:
     """
     pairs = sum(recording.prepared.rows for recording in manifest.recordings)
     simulated = sum(r.prepared.rows for r in manifest.recordings if r.prepared.pose_source == SIMULATED)
+    derived = manifest.settings.get(DERIVED)
+    made_by = "avbench prepare" if derived is None else derived["made_by"]
     lines = [
         "---",
         *_yaml_head(manifest, title, pairs),
@@ -44,8 +49,9 @@ def render_card(manifest: Manifest, title: str) -> str:
         "",
         f"# {title}",
         "",
-        "Pairs of video frames, the sound around each, and the relative pose of the camera, made by `avbench prepare`.",
+        f"Pairs of video frames, the sound around each, and the relative pose of the camera, made by `{made_by}`.",
         "",
+        *([] if derived is None else [f"**{derived['statement']}**", ""]),
         _origin(pairs, simulated),
         "",
         "| split | pairs | recordings | groups | MB |",

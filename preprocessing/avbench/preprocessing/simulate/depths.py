@@ -7,7 +7,6 @@ teach a visual network which places match. They are no part of the pair row: a m
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avbench.preprocessing.atomic import atomic_path
-from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.shards import dataset_shards, iter_rows
 from avbench.preprocessing.simulate.render import render_depth
-from avbench.preprocessing.simulate.world import Configuration, RecordingSettings, World, make_world
-from avbench.preprocessing.simulate.write import SCENE_SUFFIX, SIMULATOR_VERSION
+from avbench.preprocessing.simulate.world import World, make_world
+from avbench.preprocessing.simulate.write import read_settings
 
 DEPTHS_FOLDER = "depths"
 _COLUMNS = (
@@ -65,7 +63,7 @@ def write_depths(
     current: tuple[str, World] | None = None
     for row in iter_rows(dataset_shards(data, split), _COLUMNS):
         if current is None or current[0] != row["recording_id"]:
-            current = (row["recording_id"], _world(recordings, row["recording_id"]))
+            current = (row["recording_id"], make_world(read_settings(recordings, row["recording_id"])))
         names.append(row["pair_id"])
         for view, stack in depths.items():
             stack.append(grid_depth(current[1], row[f"time_{view}_ns"], row, grid))
@@ -89,22 +87,3 @@ def grid_depth(world: World, time_ns: int, row: dict[str, Any], grid: tuple[int,
         ]
     )
     return render_depth(world.packed, world.motion.poses(time_ns / 1e9), K, grid).astype(np.float16)
-
-
-def _world(recordings: Path, recording_id: str) -> World:
-    path = recordings / f"{recording_id}{SCENE_SUFFIX}"
-    hint = "give the folder of simulated recordings that the data set was prepared from"
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        version, settings = found["simulator_version"], found["settings"]
-        chosen = RecordingSettings(**{**settings, "configuration": Configuration(settings["configuration"])})
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(path, found=f"no readable room ({error})", expected="a simulated room", hint=hint) from error
-    if version != SIMULATOR_VERSION:
-        raise InputError(
-            f"{path}: simulator_version",
-            found=repr(version),
-            expected=repr(SIMULATOR_VERSION),
-            hint="simulate the recordings again",
-        )
-    return make_world(chosen)

@@ -124,6 +124,23 @@ class Recorder:
     source_lead_s: float
 
 
+@dataclass(frozen=True, eq=False)
+class _Noises:
+    """The noises of a stretch of sound.
+
+    Attributes:
+        start_sample: First sample of the stretch.
+        first_signal_sample: Sample of the signals at which the background begins.
+        background: (directions, N) background noise that comes from each direction of the diffuse field.
+        sensor: (channels, samples) noise of each microphone.
+    """
+
+    start_sample: int
+    first_signal_sample: int
+    background: NDArray[np.float32]
+    sensor: NDArray[np.float32]
+
+
 @dataclass(frozen=True)
 class World:
     """A recording's room, camera, motion, microphones and sources.
@@ -214,32 +231,82 @@ class World:
 
         The noises belong to the stretch asked for; everything else is the same in overlapping stretches.
         """
-        settings, recorder = self.settings, self.recorder
-        rate = settings.sample_rate_hz
-        track = self.track(start_sample / rate, samples)
-        lead = round(recorder.source_lead_s * rate)
-        # A tail and the margins of the filters before the stretch, the margins after it.
-        margin = round(signal_margin_s(rate) * rate) + 256
-        tail = max((response.shape[1] for response in self._field.responses), default=0)
-        first = max(lead + start_sample - tail - 3 * margin - rate // 10, 0)
-        last = min(lead + start_sample + track.samples + margin, self._signal_samples)
-        parts = [signal[first:last] * np.float32(recorder.gain) for signal in self._signals]
-        parts_start_s = (first - lead) / rate
+        track = self.track(start_sample / self.settings.sample_rate_hz, samples)
+        return self._heard(track, start_sample, self._noises(start_sample, samples))[:samples]
+
+    def still_sound(self, start_sample: int, samples: int, time_s: float) -> NDArray[np.int16]:
+        """Samples as `sound` gives them, had the array stood still all the while where it is at `time_s`.
+
+        The sources play on, in the same room, at the same gain, and the noises are those of the whole recording: where
+        the array does not move, this is the recording itself.
+        """
+        # Moving sources pass along knots too: from a knot of the recording on, they are the same ones.
+        skipped = start_sample % KNOT
+        first, count = start_sample - skipped, samples + skipped
+        track = self.track(first / self.settings.sample_rate_hz, count, still_at_s=time_s)
+        return self._heard(track, first, self._recording_noises)[skipped:count]
+
+    def _heard(self, track: ArrayTrack, start_sample: int, noises: _Noises) -> NDArray[np.int16]:
+        """What the microphones pick up along a track that begins at a sample, (track.samples, channels)."""
+        rate = self.settings.sample_rate_hz
+        first, last = self._signal_range(start_sample, track.samples)
+        parts = [signal[first:last] * np.float32(self.recorder.gain) for signal in self._signals]
+        parts_start_s = (first - self._lead_samples) / rate
         out = np.zeros((len(self.rig.mic_positions_m), track.samples), dtype=np.float32)
         for source, part, images in zip(self.scene.sources, parts, self._images, strict=True):
             add_early_sound(out, track, source, part, parts_start_s, images)
-        noise = background_noise(self._stream("background", start_sample), last - first, rate)
-        add_diffuse_sound(out, track, self._field, parts, parts_start_s, noise * np.float32(recorder.background))
-        rng = self._stream("sensor noise", start_sample)
-        out += np.float32(recorder.sensor_noise) * rng.standard_normal(out.shape, dtype=np.float32)
-        scaled = np.clip(np.rint(out[:, :samples].T * 32768.0), -32768, 32767)
+        background = noises.background[:, first - noises.first_signal_sample :][:, : last - first]
+        add_diffuse_sound(out, track, self._field, parts, parts_start_s, background)
+        out += noises.sensor[:, start_sample - noises.start_sample :][:, : track.samples]
+        scaled = np.clip(np.rint(out.T * 32768.0), -32768, 32767)
         return np.ascontiguousarray(scaled, dtype=np.int16)
 
-    def track(self, start_s: float, samples: int) -> ArrayTrack:
-        """Where the microphones are from a time on, for so many samples and the rest of the last knot interval."""
+    @property
+    def _lead_samples(self) -> int:
+        return round(self.recorder.source_lead_s * self.settings.sample_rate_hz)
+
+    def _signal_range(self, start_sample: int, samples: int) -> tuple[int, int]:
+        """First sample and end of the part of the signals that is heard in a stretch of whole knot intervals."""
+        rate = self.settings.sample_rate_hz
+        # A tail and the margins of the filters before the stretch, the margins after it.
+        margin = round(signal_margin_s(rate) * rate) + 256
+        tail = max((response.shape[1] for response in self._field.responses), default=0)
+        start = self._lead_samples + start_sample
+        return max(start - tail - 3 * margin - rate // 10, 0), min(start + samples + margin, self._signal_samples)
+
+    def _noises(self, start_sample: int, samples: int) -> _Noises:
+        """Draw the noises of a stretch."""
+        whole = -(-samples // KNOT) * KNOT
+        first, last = self._signal_range(start_sample, whole)
+        background = background_noise(
+            self._stream("background", start_sample), last - first, self.settings.sample_rate_hz
+        )
+        sensor = self._stream("sensor noise", start_sample).standard_normal(
+            (len(self.rig.mic_positions_m), whole), dtype=np.float32
+        )
+        return _Noises(
+            start_sample=start_sample,
+            first_signal_sample=first,
+            background=background * np.float32(self.recorder.background),
+            sensor=np.float32(self.recorder.sensor_noise) * sensor,
+        )
+
+    @cached_property
+    def _recording_noises(self) -> _Noises:
+        return self._noises(0, self.settings.samples)
+
+    def track(self, start_s: float, samples: int, *, still_at_s: float | None = None) -> ArrayTrack:
+        """Where the microphones are from a time on, for so many samples and the rest of the last knot interval.
+
+        Args:
+            start_s: Time of the first sample.
+            samples: How many.
+            still_at_s: If given, they stay where they are at this time.
+        """
         intervals = -(-samples // KNOT)
         rate = self.settings.sample_rate_hz
-        poses = self.motion.poses(start_s + np.arange(intervals + 1) * (KNOT / rate))
+        time_s = start_s + np.arange(intervals + 1) * (KNOT / rate)
+        poses = self.motion.poses(time_s if still_at_s is None else np.full(intervals + 1, still_at_s))
         R, t = poses[:, :3, :3], poses[:, :3, 3]
         head = self.rig.head_centre_m
         return ArrayTrack(

@@ -24,7 +24,7 @@ from scipy.spatial.transform import Rotation
 from avbench.preprocessing.atomic import atomic_path, write_text
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.simulate.scene import scene_to_dict
-from avbench.preprocessing.simulate.world import RecordingSettings, World, make_world
+from avbench.preprocessing.simulate.world import Configuration, RecordingSettings, World, make_world
 
 LICENCE = "CC0-1.0"
 SIMULATOR_VERSION = "1"
@@ -74,6 +74,34 @@ def is_written(folder: Path, settings: RecordingSettings) -> bool:
             hint="choose another folder, or remove this one",
         )
     return all((folder / f"{settings.name}{suffix}").is_file() for suffix in _SUFFIXES)
+
+
+def read_settings(recordings: Path, recording_id: str) -> RecordingSettings:
+    """What a recording was simulated with; `make_world` makes its room again from it.
+
+    Args:
+        recordings: The folder of simulated recordings.
+        recording_id: Its name, as `prepare` gives it: the path in that folder, without suffix.
+
+    Raises:
+        InputError: There is no such recording, or it is of another version of the simulator.
+    """
+    path = recordings / f"{recording_id}{SCENE_SUFFIX}"
+    hint = "give the folder of simulated recordings that the data set was prepared from"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        version, settings = found["simulator_version"], found["settings"]
+        chosen = RecordingSettings(**{**settings, "configuration": Configuration(settings["configuration"])})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(path, found=f"no readable room ({error})", expected="a simulated room", hint=hint) from error
+    if version != SIMULATOR_VERSION:
+        raise InputError(
+            f"{path}: simulator_version",
+            found=repr(version),
+            expected=repr(SIMULATOR_VERSION),
+            hint="simulate the recordings again",
+        )
+    return chosen
 
 
 def write_video(path: Path, world: World, time_s: NDArray[np.float64]) -> None:
