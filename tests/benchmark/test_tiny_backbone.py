@@ -10,6 +10,7 @@ from avbench.benchmark.models.backbones.tiny import (
     STRIDE,
     TinyBackbone,
     TinyConfig,
+    align_rays,
     cell_rays,
     matching_loss,
     true_matches,
@@ -139,3 +140,35 @@ def test_a_black_picture_gives_finite_numbers() -> None:
         out = network(batch(torch.zeros(1, 3, 48, 64), torch.zeros(1, 3, 48, 64)))
     assert torch.isfinite(out.feature).all()
     assert torch.isfinite(out.rotation_a_b).all()
+
+
+def unit_rays(count: int, seed: int) -> torch.Tensor:
+    rays = torch.randn(1, count, 3, generator=torch.Generator().manual_seed(seed))
+    return torch.nn.functional.normalize(rays, dim=-1)
+
+
+@pytest.mark.parametrize("angle_deg", [0.0, 35.0, 180.0])
+def test_aligned_rays_give_the_rotation_between_their_axes(angle_deg: float) -> None:
+    turn = torch.tensor(axis_rotation("y", angle_deg), dtype=torch.float32)[None]
+    rays_b = unit_rays(100, 1)
+    # The little weight on no rotation counts as one ray in a hundred; where it contradicts most, it loses nothing.
+    found, trust = align_rays(rays_b @ turn.transpose(1, 2), rays_b, torch.ones(1, 100))
+    error = rotation_angle_rad(turn.transpose(1, 2) @ found)
+    assert float(torch.rad2deg(error)) < 1.0
+    assert trust.min() > 0.8
+
+
+def test_aligned_rays_outvote_wrong_ones() -> None:
+    turn = torch.tensor(axis_rotation("x", -20.0) @ axis_rotation("y", 50.0), dtype=torch.float32)[None]
+    rays_b = unit_rays(200, 2)
+    rays_a = rays_b @ turn.transpose(1, 2)
+    rays_a[:, :60] = unit_rays(60, 3)
+    found, trust = align_rays(rays_a, rays_b, torch.ones(1, 200))
+    assert float(torch.rad2deg(rotation_angle_rad(turn.transpose(1, 2) @ found))) < 2.0
+    assert trust[:, :60].mean() < 0.1 * trust[:, 60:].mean()
+
+
+def test_rays_without_weight_say_no_rotation() -> None:
+    found, trust = align_rays(unit_rays(20, 4), unit_rays(20, 5), torch.zeros(1, 20))
+    assert torch.allclose(found, torch.eye(3)[None], atol=1e-6)
+    assert not trust.any()

@@ -28,6 +28,8 @@ from avbench.preprocessing.errors import InputError
 POSE_WEIGHT = 2.0
 MATCHING_WEIGHT = 0.3
 CONFIDENCE_WEIGHT = 0.2
+TAUGHT_POSE_GRADIENT = 0.1
+"""Share of the pose's gradient that reaches matches which depths teach."""
 SILENT_SHARE = 0.10
 _VALIDATION_BATCH = 128
 
@@ -128,14 +130,17 @@ class VisionTask(nn.Module):
 
     def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
         """Mean loss of a batch."""
-        seen, (forward, backward) = self.backbone.see(two_view_input(batch))
+        taught = "depth_a" in batch
+        seen, (forward, backward) = self.backbone.see(
+            two_view_input(batch), pose_gradient=TAUGHT_POSE_GRADIENT if taught else 1.0
+        )
         R, t = batch["rotation"], batch["translation"]
         loss = POSE_WEIGHT * pose_loss(
             seen.rotation_a_b.float(), seen.translation_a_b.float(), R, t, batch["metric"], batch["direction"]
         )
         logit = torch.logit(seen.confidence.float(), eps=1e-5)
         loss = loss + CONFIDENCE_WEIGHT * confidence_loss(logit, seen.rotation_a_b.float(), R)
-        if "depth_a" in batch:
+        if taught:
             config: TinyConfig = self.backbone.config
             depth_a, depth_b, K = batch["depth_a"].flatten(1), batch["depth_b"].flatten(1), batch["intrinsics"]
             back = R.transpose(1, 2)

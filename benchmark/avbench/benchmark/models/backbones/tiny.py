@@ -1,15 +1,17 @@
-"""`tiny`: a small Siamese network that compares two pictures by a correlation volume (about 0.8 M parameters).
+"""`tiny`: a small Siamese network that compares two pictures by a correlation volume (about 0.5 M parameters).
 
 Each picture becomes a grid of features. Every cell of one picture is compared with every cell of the other, which gives
-a distribution over where it went, with a bin for "nowhere". What is passed on is, per cell, the ray it is seen along,
-the ray it is expected along in the other picture, and how clear that is; a small network turns that into a pose. Rays
-are in level axes where up is known, so that the network need not learn gravity.
+a distribution over where it went, with a bin for "nowhere". The rotation that turns the rays of one picture best into
+those expected in the other is computed, robustly and in closed form (`align_rays`). What it leaves is parallax and
+error: per cell that, the ray itself, and how clear the match is go through a small network, which corrects the rotation
+and gives the translation. Rays are in level axes where up is known, so that the network need not learn gravity.
 
 The matching can be trained directly where depth is known (`matching_loss`).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -26,6 +28,12 @@ from avbench.benchmark.models.backbones.two_view import (
 )
 
 STRIDE = 8
+
+_PRIOR_CELLS = 1.0
+_ROBUST_ROUNDS = 4
+_ROBUST_WIDTH_RAD = math.radians(6.0)
+_RESIDUAL_SCALE = 5.0
+_OVERALL_NUMBERS = 6 + 2
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,14 @@ def _down(channels_in: int, channels_out: int, kernel: int) -> nn.Sequential:
     )
 
 
+def _shaped(channels_in: int, channels_out: int, stride: int) -> tuple[nn.Module, ...]:
+    return (
+        nn.Conv2d(channels_in, channels_out, 3, stride=stride, padding=1),
+        nn.GroupNorm(8, channels_out),
+        nn.ReLU(inplace=True),
+    )
+
+
 class TinyBackbone(TwoViewBackbone):
     """The network; poses are metric where it was trained so."""
 
@@ -97,35 +113,39 @@ class TinyBackbone(TwoViewBackbone):
         self.log_temperature = nn.Parameter(torch.tensor(2.5))
         self.nowhere = nn.Parameter(torch.tensor(4.0))
         self.cell = nn.Conv2d(third, config.cell_channels, 1)
-        # Own ray, expected ray, probability of being somewhere, sharpest probability, spread, and what is seen.
-        trunk_in = 3 + 3 + 3 + config.cell_channels
+        # Own ray, what the rotation leaves, being somewhere, sharpest probability, spread, trust, and what is seen.
+        trunk_in = 3 + 3 + 3 + 4 + config.cell_channels
         width = config.trunk_channels
         rows, columns = config.grid
         self.trunk = nn.Sequential(
-            nn.Conv2d(2 * trunk_in, width, 3, padding=1),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(width, width, 3, padding=1),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(width, width, 3, stride=2, padding=1),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(width, width, 3, stride=2, padding=1),
-            nn.ReLU(inplace=True),
+            *_shaped(2 * trunk_in, width, 1),
+            *_shaped(width, width, 1),
+            *_shaped(width, width, 2),
+            *_shaped(width, width, 2),
             nn.Flatten(),
         )
         flat = width * (-(-rows // 4)) * (-(-columns // 4))
-        self.to_feature = nn.Sequential(nn.Linear(flat, config.feature_dim), nn.ReLU(inplace=True))
+        self.to_feature = nn.Sequential(nn.Linear(flat + _OVERALL_NUMBERS, config.feature_dim), nn.ReLU(inplace=True))
         self.to_pose = nn.Linear(config.feature_dim, 9)
         self.to_confidence = nn.Linear(config.feature_dim, 1)
         nn.init.zeros_(self.to_pose.weight)
-        with torch.no_grad():  # start from no rotation
+        with torch.no_grad():  # start from the rotation of the rays
             self.to_pose.bias.copy_(torch.tensor([1.0, 0, 0, 0, 1, 0, 0, 0, 0.3]))
 
     def forward(self, pairs: TwoViewInput) -> TwoViewFeatures:
         """See a batch of pairs."""
         return self.see(pairs)[0]
 
-    def see(self, pairs: TwoViewInput) -> tuple[TwoViewFeatures, tuple[Matches, Matches]]:
-        """The features, and the matches a -> b and b -> a for training."""
+    def see(
+        self, pairs: TwoViewInput, *, pose_gradient: float = 1.0
+    ) -> tuple[TwoViewFeatures, tuple[Matches, Matches]]:
+        """The features, and the matches a -> b and b -> a for training.
+
+        Args:
+            pairs: The pairs.
+            pose_gradient: Share of the pose's gradient that reaches the matching. Where matches are taught directly,
+                most of it only disturbs them.
+        """
         count = len(pairs.image_a)
         # With the channels last, the first convolution takes half the time; the group norms after it want them first.
         images = self._normalise(torch.cat([pairs.image_a, pairs.image_b]))
@@ -139,12 +159,24 @@ class TinyBackbone(TwoViewBackbone):
         rays = cell_rays(pairs.intrinsics, self.config)
         rays_a = rays @ pairs.level_a.transpose(1, 2)
         rays_b = rays @ pairs.level_b.transpose(1, 2)
-        cells = self.cell(grids)
-        forward = self._describe(matches[0], rays_a, rays_b, cells[:count])
-        backward = self._describe(matches[1], rays_b, rays_a, cells[count:])
-        feature = self.to_feature(self.trunk(torch.cat([forward, backward], dim=1)))
-        raw = self.to_pose(feature)
-        rotation, translation = level_to_camera(rotation_from_six(raw[:, :6]), raw[:, 6:], pairs.level_a, pairs.level_b)
+        cells = self.cell(_eased(grids, pose_gradient))
+        chances = [_eased(one.log_probability.float().exp()[..., :-1], pose_gradient) for one in matches]
+        seen_b, seen_a = _expect(chances[0], rays_b), _expect(chances[1], rays_a)
+        turn, trust = align_rays(
+            torch.cat([rays_a, seen_a.ray], dim=1),
+            torch.cat([seen_b.ray, rays_b], dim=1),
+            torch.cat([seen_b.weight, seen_a.weight], dim=1),
+        )
+        trust_a, trust_b = trust.chunk(2, dim=1)
+        forward = self._describe(seen_b, rays_a, seen_b.ray @ turn.transpose(1, 2), trust_a, cells[:count])
+        backward = self._describe(seen_a, rays_b, seen_a.ray @ turn, trust_b, cells[count:])
+        seen = self.trunk(torch.cat([forward, backward], dim=1))
+        overall = [_six_of(turn), trust.mean(dim=1, keepdim=True), trust.square().mean(dim=1, keepdim=True).sqrt()]
+        feature = self.to_feature(torch.cat([seen, *overall], dim=-1))
+        raw = self.to_pose(feature).float()
+        rotation, translation = level_to_camera(
+            rotation_from_six(raw[:, :6]) @ turn, raw[:, 6:], pairs.level_a, pairs.level_b
+        )
         confidence = torch.sigmoid(self.to_confidence(feature)[:, 0])
         return TwoViewFeatures(feature, rotation, translation, confidence), matches
 
@@ -159,14 +191,68 @@ class TinyBackbone(TwoViewBackbone):
         nowhere = self.nowhere.expand(*score.shape[:2], 1)
         return Matches(torch.log_softmax(torch.cat([score, nowhere], dim=-1), dim=-1))
 
-    def _describe(self, matches: Matches, own: Tensor, other: Tensor, cells: Tensor) -> Tensor:
-        probability = matches.log_probability.exp()[..., :-1]
-        somewhere = probability.sum(dim=-1, keepdim=True)
-        expected = probability @ other
-        spread = somewhere - expected.norm(dim=-1, keepdim=True)
-        sharpest = probability.max(dim=-1, keepdim=True).values
-        described = torch.cat([own, expected, somewhere, sharpest, spread], dim=-1).transpose(1, 2)
+    def _describe(self, expected: _Expected, own: Tensor, turned: Tensor, trust: Tensor, cells: Tensor) -> Tensor:
+        left = _RESIDUAL_SCALE * (turned - own) * expected.clarity[..., :1]
+        plane = _RESIDUAL_SCALE * torch.linalg.cross(turned, own) * expected.clarity[..., :1]
+        described = torch.cat([own, left, plane, expected.clarity, trust[..., None]], dim=-1).transpose(1, 2)
         return torch.cat([described.reshape(*described.shape[:2], *self.config.grid), cells], dim=1)
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """Unit rays (B, N, 3), weights (B, N) without gradient, and how clear they are (B, N, 3)."""
+
+    ray: Tensor
+    weight: Tensor
+    clarity: Tensor
+
+
+def _expect(probability: Tensor, other: Tensor) -> _Expected:
+    """Where cells with the probabilities (B, N, N) are expected among the rays `other` (B, N, 3)."""
+    somewhere = probability.sum(dim=-1, keepdim=True)
+    sharpest = probability.max(dim=-1, keepdim=True).values
+    mean = probability @ other
+    length = mean.norm(dim=-1, keepdim=True)
+    # A cell that may be anywhere has a mean as well; its length and the sharpest probability tell.
+    weight = (sharpest * length).detach()[..., 0]
+    return _Expected(mean / (length + 1e-3), weight, torch.cat([somewhere, sharpest, somewhere - length], dim=-1))
+
+
+def _eased(value: Tensor, share: float) -> Tensor:
+    """The value, through which only a share of the gradient passes."""
+    return value.detach() + share * (value - value.detach())
+
+
+def _six_of(rotation: Tensor) -> Tensor:
+    return rotation[:, :, :2].transpose(1, 2).flatten(1)
+
+
+@torch.no_grad()
+def align_rays(rays_a: Tensor, rays_b: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Rotation (B, 3, 3) that turns rays_b best into rays_a, and the trust (B, N) each ray earned in it.
+
+    Weighted least squares by singular values (Wahba's problem; Markley 1988), iterated with weights that fall with the
+    angle that is left (Cauchy), so that nearness and wrong matches count less. A little weight on no rotation decides
+    where nothing matches. No gradient passes.
+
+    Args:
+        rays_a: (B, N, 3) unit rays.
+        rays_b: (B, N, 3) the same points' rays in the other axes.
+        weight: (B, N) at least 0.
+    """
+    a, b, weight = rays_a.double(), rays_b.double(), weight.double()
+    prior = _PRIOR_CELLS * torch.eye(3, dtype=a.dtype, device=a.device)
+    trust = weight
+    rotation = prior.expand(len(a), 3, 3)
+    for _ in range(_ROBUST_ROUNDS):
+        u, _, vh = torch.linalg.svd((trust[..., None] * a).transpose(1, 2) @ b + prior)
+        sign = torch.ones_like(a[:, 0])
+        sign[:, 2] = torch.linalg.det(u @ vh)
+        rotation = (u * sign[:, None]) @ vh
+        # The chord between unit rays, near enough the angle.
+        left = (a - b @ rotation.transpose(1, 2)).norm(dim=-1)
+        trust = weight / (1.0 + (left / _ROBUST_WIDTH_RAD).square())
+    return rotation.to(rays_a.dtype), trust.to(rays_a.dtype)
 
 
 def cell_rays(intrinsics: Tensor, config: TinyConfig) -> Tensor:
