@@ -28,10 +28,12 @@ def write(folder, text, name="mine.toml"):
 
 
 def test_the_suites_of_the_package():
-    assert suite_names() == ["clean", "paper", "standard"]
+    assert suite_names() == ["clean", "paper", "reference", "standard"]
     assert [condition.name for condition in load_suite("clean").conditions] == ["clean"]
     paper = [condition.name for condition in load_suite("paper").conditions]
     assert paper == ["clean", "paper-1", "paper-2", "paper-3", "paper-4", "paper-5"]
+    reference = [condition.name for condition in load_suite("reference").conditions]
+    assert reference == ["clean", "motion_blur-5", "low_light-5", "occlusion_patch-5", "blackout-5"]
     standard = load_suite("standard")
     expected = {"clean"} | {f"{corruption}-{severity}" for corruption in Corruption for severity in (1, 3, 5)}
     assert {condition.name for condition in standard.conditions} == expected
@@ -103,7 +105,7 @@ def test_mistakes_are_told_in_one_line(tmp_path, text, message):
 def test_unknown_suites_and_unreadable_files(tmp_path):
     with pytest.raises(InputError, match="did you mean 'standard'"):
         load_suite("standart")
-    with pytest.raises(InputError, match=r"known are clean, paper, standard"):
+    with pytest.raises(InputError, match=r"known are clean, paper, reference, standard"):
         load_suite(tmp_path / "zzz.toml")
     binary = tmp_path / "binary.toml"
     binary.write_bytes(b"\xff\xfe\x00")

@@ -49,7 +49,7 @@ _SHOWN_MESSAGES = 3
     default="clean",
     show_default=True,
     metavar="NAME",
-    help="clean, standard, paper, or a TOML.",
+    help="clean, standard, paper, reference, or a TOML.",
 )
 @click.option("--probes", is_flag=True, help="Also mute, exchange and spoil the sound: what does the model hear?")
 @click.option("--device", default="cpu", show_default=True, help="Handed to models that take one.")

@@ -207,18 +207,4 @@ def _refuse_other_recipes(a: SavedRun, b: SavedRun, conditions: Sequence[str]) -
 
 
 def _print(tables: Sequence[Table], *, as_markdown: bool) -> None:
-    from avbench.benchmark.tables import markdown_table, text_table
-
-    for number, table in enumerate(tables):
-        if number:
-            click.echo("")
-        if as_markdown:
-            click.echo(f"**{table.title}**\n")
-            click.echo(markdown_table(table.headers, table.rows))
-            click.echo("")
-            click.echo("\n".join(f"- {note.removeprefix('* ')}" for note in table.notes))
-        else:
-            click.echo(table.title)
-            click.echo(text_table(table.headers, table.rows))
-            for note in table.notes:
-                click.echo(note)
+    click.echo("\n\n".join(table.markdown() if as_markdown else table.text() for table in tables))

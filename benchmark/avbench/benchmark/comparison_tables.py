@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from avbench.benchmark.breakdown import StratumDifference
 from avbench.benchmark.comparison import Comparison
 from avbench.benchmark.statistics import Estimate
-from avbench.benchmark.tables import difference_text, estimate_text, interval_notes, number, p_value_text
+from avbench.benchmark.tables import (
+    difference_text,
+    estimate_text,
+    interval_notes,
+    markdown_table,
+    number,
+    p_value_text,
+    text_table,
+)
 
 
 @dataclass(frozen=True)
@@ -26,6 +34,15 @@ class Table:
     headers: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        """For a terminal."""
+        return "\n".join([self.title, text_table(self.headers, self.rows), *self.notes])
+
+    def markdown(self) -> str:
+        """In Markdown, notes as a list."""
+        notes = "\n".join(f"- {note.removeprefix('* ')}" for note in self.notes)
+        return f"**{self.title}**\n\n{markdown_table(self.headers, self.rows)}\n\n{notes}"
 
 
 def comparison_tables(found: Comparison) -> list[Table]:

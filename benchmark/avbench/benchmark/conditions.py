@@ -38,6 +38,31 @@ class Condition:
         """Whether a model of the given modalities may see a difference."""
         return not self.acts_on.isdisjoint(modalities)
 
+    def under(self, other: Condition) -> Condition:
+        """This condition and another one at once, such as silence in low light; itself where the other is clean.
+
+        The other one acts first.
+        """
+        if other.name == CLEAN_CONDITION:
+            return self
+        return Condition(
+            name=f"{self.name}+{other.name}",
+            transform=_InTurn(other.transform, self.transform),
+            recipe=f"{other.recipe}; {self.recipe}",
+            acts_on=self.acts_on | other.acts_on,
+        )
+
+
+@dataclass(frozen=True)
+class _InTurn:
+    """Two transforms, one after the other."""
+
+    first: Callable[[PairInput], PairInput]
+    second: Callable[[PairInput], PairInput]
+
+    def __call__(self, pair: PairInput) -> PairInput:
+        return self.second(self.first(pair))
+
 
 def _unchanged(pair: PairInput) -> PairInput:
     return pair

@@ -18,7 +18,7 @@ from avbench.benchmark.progress_bar import ProgressBar
     default="standard",
     show_default=True,
     metavar="NAME",
-    help="clean, standard, paper, or a TOML.",
+    help="clean, standard, paper, reference, or a TOML.",
 )
 @click.option("--split", default="test", show_default=True, help="Which split of DATA.")
 @click.option(

@@ -126,6 +126,7 @@ def run_model(
     settings: RunSettings,
     *,
     conditions: Sequence[Condition] = (CLEAN,),
+    training: PairDataset | None = None,
     progress: Progress | None = None,
     say: Say = _say_nothing,
 ) -> Run:
@@ -139,6 +140,7 @@ def run_model(
         out: Folder of the run.
         settings: How to run it.
         conditions: What the model sees; each pair is decoded once for all of them.
+        training: Whose training split a model that is fitted learns from; None for that of `dataset`.
         progress: Told how far the run is.
         say: Told what the user should know while it runs.
 
@@ -158,6 +160,8 @@ def run_model(
         with phases.phase("load model"):
             facts = host.facts()
         record = _settings_record(dataset, entry, facts, settings, conditions, mismatches)
+        if training is not None and facts.fitted:
+            record["training_fingerprint"] = training.fingerprint
         final = out / PREDICTIONS_NAME
         if final.exists():
             refuse_other_settings(out, table_info(read_table(final)).get("settings", {}), record)
@@ -168,7 +172,7 @@ def run_model(
         missing = gaps(done, count)
         if missing and facts.fitted:
             with phases.phase("fit"):
-                _fit(host, entry, dataset)
+                _fit(host, entry, dataset if training is None else training)
         asker = Asker(host, settings.batch_size, settings.seed, say, phases)
         asked, same_as = _distinguishable(conditions, entry)
         batches = seen_batches(

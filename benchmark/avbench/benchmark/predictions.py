@@ -227,6 +227,33 @@ def read_predictions(path: Path) -> Predictions:
     return predictions
 
 
+def joined(parts: Sequence[Predictions]) -> Predictions:
+    """Several files of one model as one, in the given order; what they say of themselves is that of the first.
+
+    Args:
+        parts: At least one.
+
+    Raises:
+        InputError: A pair is answered twice under one condition.
+    """
+    first = parts[0]
+    whole = Predictions(
+        pair_id=tuple(pair for part in parts for pair in part.pair_id),
+        condition=tuple(name for part in parts for name in part.condition),
+        rotation_a_b=np.concatenate([part.rotation_a_b for part in parts]),
+        translation_a_b=np.concatenate([part.translation_a_b for part in parts]),
+        metric=np.concatenate([part.metric for part in parts]),
+        confidence=np.concatenate([part.confidence for part in parts]),
+        status=tuple(status for part in parts for status in part.status),
+        message=tuple(message for part in parts for message in part.message),
+        milliseconds=np.concatenate([part.milliseconds for part in parts]),
+        info=first.info,
+        where=first.where,
+    )
+    _refuse_doubled(whole)
+    return whole
+
+
 def check_complete(
     predictions: Predictions, pair_ids: Sequence[str], *, conditions: Sequence[str] | None = None
 ) -> None:

@@ -123,28 +123,30 @@ def score_probes(
     entry: ModelEntry,
     *,
     baseline_threshold_m: float | None = None,
+    under: str = CLEAN_CONDITION,
 ) -> ProbeReport:
     """Reliance, losses and harm of a run that was made under the probes and under clean.
 
     Args:
         plans: The probes as planned for the split.
-        predictions: Predictions under clean and under every probe.
+        predictions: Predictions under clean, or the condition that stands in its place, and under every probe.
         labels: Labels of the N pairs that count.
         clusters: Their groups: `draw_clusters(group_ids)`.
         entry: The model.
         baseline_threshold_m: Shortest metric baseline with a direction, None for the specification's.
+        under: The condition that held during the probes (`ProbePlan.under`) and that losses are counted from.
     """
 
     def errors(condition: str) -> ScoredErrors:
         return scored_errors(predictions, labels, condition, baseline_threshold_m=baseline_threshold_m)
 
-    clean = errors(CLEAN_CONDITION)
+    heard = errors(under)
     silent = errors(next(plan.condition.name for plan in plans if plan.probe is Probe.MUTE))
     found = []
     for plan in plans:
         applied = np.array([name in plan.pair_ids for name in labels.pair_id], dtype=np.bool_)
         probed = errors(plan.condition.name)
-        loss = _losses(probed, clean, applied, clusters)
+        loss = _losses(probed, heard, applied, clusters)
         harm = _losses(probed, silent, applied, clusters) if KIND[plan.probe] is ProbeKind.LIES else {}
         found.append(
             ProbeLoss(

@@ -109,6 +109,15 @@ class ProbePlan:
     why_not: str
     median_shift_s: float | None = None
 
+    def under(self, condition: Condition) -> ProbePlan:
+        """The same probe while another condition holds, such as a corruption of the pictures."""
+        return replace(self, condition=self.condition.under(condition))
+
+
+def silence() -> Condition:
+    """The condition of the probe `mute`."""
+    return _condition(Probe.MUTE, _each(mute))
+
 
 def plan_probes(dataset: PairDataset, split: str) -> list[ProbePlan]:
     """All probes for a split, in the order of `Probe`.
@@ -271,8 +280,11 @@ def _each(change: Callable[[SoundClip], SoundClip]) -> Callable[[PairInput], Pai
 def _plan(
     probe: Probe, transform: Callable[[PairInput], PairInput], pair_ids: frozenset[str], why_not: str
 ) -> ProbePlan:
-    condition = Condition(f"{PREFIX}{probe}", transform, f"version {PROBES_VERSION}", frozenset({Modality.AUDIO}))
-    return ProbePlan(probe, condition, pair_ids, why_not)
+    return ProbePlan(probe, _condition(probe, transform), pair_ids, why_not)
+
+
+def _condition(probe: Probe, transform: Callable[[PairInput], PairInput]) -> Condition:
+    return Condition(f"{PREFIX}{probe}", transform, f"version {PROBES_VERSION}", frozenset({Modality.AUDIO}))
 
 
 def _stream(probe: Probe, pair: PairInput) -> Stream:

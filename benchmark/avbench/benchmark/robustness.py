@@ -6,7 +6,6 @@ pose errors in the place of classification errors. All of them are taken of the 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -66,16 +65,16 @@ def robustness(
         raise ValueError(f"corruptions differ: {sorted(errors)} and {sorted(baseline_errors)}")
     own = {name: _average(severities) for name, severities in errors.items()}
     base = {name: _average(baseline_errors[name]) for name in errors}
-    ratio = {name: _ratio(own[name], base[name]) for name in errors}
+    ratio = {name: own[name].over(base[name]) for name in errors}
     relative = None
     if clean_error is not None and baseline_clean_error is not None:
         rises = [(own[name].minus(clean_error), base[name].minus(baseline_clean_error)) for name in errors]
         if all(rise.point > 0 for _, rise in rises):
-            relative = _average([_ratio(rise, base_rise) for rise, base_rise in rises]).estimate
+            relative = _average([rise.over(base_rise) for rise, base_rise in rises]).estimate
             if any((base_rise.drawn <= 0).any() for _, base_rise in rises):
                 # A ratio whose denominator changes its sign has no interval that says anything.
                 relative = replace(relative, low=None, high=None, note=IntervalNote.UNSTABLE_RATIO)
-    performance = None if clean_error is None else _ratio(clean_error, _average(list(own.values()))).estimate
+    performance = None if clean_error is None else clean_error.over(_average(list(own.values()))).estimate
     return Robustness(
         corruption_error={name: value.estimate for name, value in ratio.items()},
         mean_corruption_error=_average(list(ratio.values())).estimate,
@@ -93,10 +92,3 @@ def _average(sampled: Sequence[Sampled]) -> Sampled:
         pairs=first.pairs,
         finite=all(one.finite for one in sampled),
     )
-
-
-def _ratio(above: Sampled, below: Sampled) -> Sampled:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        point, drawn = float(np.divide(above.point, below.point)), above.drawn / below.drawn
-    finite = above.finite and below.finite and math.isfinite(point) and bool(np.isfinite(drawn).all())
-    return Sampled(point, drawn, above.groups, above.pairs, finite)

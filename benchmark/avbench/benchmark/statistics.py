@@ -44,7 +44,7 @@ class IntervalNote(StrEnum):
     TOO_FEW_GROUPS = "fewer than 10 groups: no interval"
     NOTHING_SCORED = "no pair is scored"
     INFINITE = "infinite errors: no interval"
-    UNSTABLE_RATIO = "the baseline's rise is not clear of zero: no interval"
+    UNSTABLE_RATIO = "what it is divided by is not clear of zero: no interval"
 
 
 @dataclass(frozen=True)
@@ -307,6 +307,15 @@ class Sampled:
             point, drawn = float(np.subtract(self.point, other.point)), self.drawn - other.drawn
         groups, finite = min(self.groups, other.groups), self.finite and other.finite
         return Sampled(point, drawn, groups, max(self.pairs, other.pairs), finite)
+
+    def over(self, other: Sampled) -> Sampled:
+        """The ratio on the same resamples."""
+        if not self.pairs or not other.pairs:
+            return Sampled(float("nan"), self.drawn - other.drawn, min(self.groups, other.groups), 0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            point, drawn = float(np.divide(self.point, other.point)), self.drawn / other.drawn
+        finite = self.finite and other.finite and math.isfinite(point) and bool(np.isfinite(drawn).all())
+        return Sampled(point, drawn, min(self.groups, other.groups), max(self.pairs, other.pairs), finite)
 
     def _note(self) -> IntervalNote:
         if not self.pairs:

@@ -6,6 +6,9 @@
     sound.safetensors         the sound encoder
     head-<name>.safetensors   one for each head
 
+A folder inside it can hold a variant, such as heads of another seed: what they have in common is stored once, and the
+inner description refers to `../vision.safetensors`.
+
 The package ships one such folder; `avbench train` writes others.
 """
 
@@ -78,6 +81,8 @@ class Bundle:
 
 def save_bundle(folder: Path, bundle: Bundle, *, backbone_weights: Path | None = None, half: bool = False) -> None:
     """Write a bundle; the description is written last.
+
+    A part that is the same as one of the bundle in the folder above is referred to there, not written again.
 
     Args:
         folder: Where.
@@ -198,9 +203,14 @@ def _save(folder: Path, name: str, module: nn.Module, *, half: bool) -> dict[str
         return (value.half() if half and value.is_floating_point() else value).contiguous()
 
     file = f"{name}.safetensors"
+    above = folder.parent / file
     with atomic_path(folder / file) as temporary:
         save_file({key: stored(value) for key, value in module.state_dict().items()}, temporary)
-    return {"weights": file, "sha256": sha256_of(folder / file)}
+    digest = sha256_of(folder / file)
+    if (folder.parent / BUNDLE_NAME).is_file() and above.is_file() and sha256_of(above) == digest:
+        (folder / file).unlink()
+        file = f"../{file}"
+    return {"weights": file, "sha256": digest}
 
 
 def _load(module: nn.Module, folder: Path, content: Mapping[str, Any]) -> None:

@@ -20,6 +20,14 @@ BUNDLE_VERSION = 2
 SHIPPED = Path(__file__).parent / "weights"
 """The bundle that comes with the package."""
 
+PARTS_OF_MODEL: Mapping[str, tuple[str, ...]] = {
+    "vision": ("backbone", "vision"),
+    "audio": ("binaural", "sound"),
+    "fusion": ("backbone", "binaural", "sound", "fusion"),
+    "fusion-late": ("backbone", "binaural", "fusion-late"),
+}
+"""The parts of a bundle that each model uses, heads by their own names."""
+
 _TRAIN_HINT = "train one with `avbench train --model {model} --data DATA -o OUT` and name it with --weights OUT"
 
 
@@ -45,13 +53,7 @@ class BundleDescription:
     def parameters(self, model: str) -> int | None:
         """Number of learned parameters that a model of the bundle uses, None where the bundle does not say."""
         counts: Mapping[str, int] = self.content.get("parameters", {})
-        parts = {
-            "vision": ("backbone", "vision"),
-            "audio": ("binaural", "sound"),
-            "fusion": ("backbone", "binaural", "sound", "fusion"),
-            "fusion-late": ("backbone", "binaural", "fusion-late"),
-        }[model]
-        return sum(counts.get(part, 0) for part in parts) if counts else None
+        return sum(counts.get(part, 0) for part in PARTS_OF_MODEL[model]) if counts else None
 
 
 def describe_bundle(folder: Path, *, model: str = "fusion") -> BundleDescription:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,18 +16,26 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from avbench.benchmark.audio.binaural_pretraining import EMBEDDING_SIZE, ear_samples, embed
-from avbench.benchmark.audio.cache import sound_key
+from avbench.benchmark.audio.cache import FeatureCache, sound_key
 from avbench.benchmark.audio.features import FEATURE_VERSION
 from avbench.benchmark.model_api import PairInput, PosePrediction, SoundClip
 from avbench.benchmark.models.audio_encoder import SoundFeatures, SoundInput
 from avbench.benchmark.models.backbones.two_view import TwoViewFeatures, TwoViewInput, level_to_camera
 from avbench.benchmark.models.bundle import SHIPPED, BackboneKind, Bundle, backbone_from_checkpoint, load_bundle
 from avbench.benchmark.models.fusion import FusedPose, GatedHead, LateHead, Level
-from avbench.benchmark.models.network_inputs import common_up, picture_row, sound_row, up_row
+from avbench.benchmark.models.network_inputs import (
+    MAP_SETTINGS,
+    SPECTRUM_SETTINGS,
+    common_up,
+    picture_row,
+    sound_row,
+    up_row,
+)
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import FloatArray
 
 _REMEMBERED_SOUNDS = 4096
+_SOUND_PARAMETERS = {"feature": "learned", "maps": repr(MAP_SETTINGS), "spectrum": repr(SPECTRUM_SETTINGS)}
 
 
 class LearnedKind(StrEnum):
@@ -47,18 +56,25 @@ class LearnedModel:
             given its checkpoint instead of a bundle, and then gives the backbone's own pose.
         weights: Folder of a bundle; the shipped one without it.
         device: Torch device.
+        sound_cache: Folder in which direction features are kept, for further models on the same sounds; none without.
 
     Raises:
         InputError: The bundle is missing, damaged, or has no such part.
     """
 
     def __init__(
-        self, kind: str, backbone: str = BackboneKind.TINY, weights: Path | None = None, device: str = "cpu"
+        self,
+        kind: str,
+        backbone: str = BackboneKind.TINY,
+        weights: Path | None = None,
+        device: str = "cpu",
+        sound_cache: str | None = None,
     ) -> None:
         self.kind = LearnedKind(kind)
         self.device = torch.device(device)
         self.bundle = _opened(self.kind, BackboneKind(backbone), weights, device)
         self._sounds: OrderedDict[str, dict[str, NDArray[Any]]] = OrderedDict()
+        self._sound_cache = None if sound_cache is None else FeatureCache(Path(sound_cache))
 
     @torch.no_grad()
     def predict(self, pairs: Sequence[PairInput]) -> list[PosePrediction]:
@@ -121,7 +137,7 @@ class LearnedModel:
         keys = [" ".join(_key(clip, up) for clip, up in _clips(pair)) for pair in pairs]
         found = {key: self._sounds[key] for key in keys if key in self._sounds}
         new = {key: pair for key, pair in zip(keys, pairs, strict=True) if key not in found}
-        rows = [dict(sound_row(pair)) for pair in new.values()]
+        rows = [self._sound_row(key, pair) for key, pair in new.items()]
         self._add_embeddings(rows, list(new.values()))
         found |= dict(zip(new, rows, strict=True))
         for key in keys:
@@ -130,6 +146,12 @@ class LearnedModel:
         while len(self._sounds) > max(_REMEMBERED_SOUNDS, len(keys)):
             self._sounds.popitem(last=False)
         return [found[key] for key in keys]
+
+    def _sound_row(self, key: str, pair: PairInput) -> dict[str, Any]:
+        if self._sound_cache is None:
+            return sound_row(pair)
+        digest = hashlib.sha256(key.encode()).hexdigest()
+        return dict(self._sound_cache.fetch(digest, lambda: {k: np.asarray(v) for k, v in sound_row(pair).items()}))
 
     def _add_embeddings(self, rows: Sequence[dict[str, Any]], pairs: Sequence[PairInput]) -> None:
         """Binaural embeddings of both frames: zeros where one of them has no two ears, as in training."""
@@ -200,7 +222,7 @@ def _clips(pair: PairInput) -> list[tuple[SoundClip | None, FloatArray | None]]:
 
 
 def _key(clip: SoundClip | None, up: FloatArray | None) -> str:
-    return "none" if clip is None else sound_key(clip, up, {"feature": "learned"}, FEATURE_VERSION)
+    return "none" if clip is None else sound_key(clip, up, _SOUND_PARAMETERS, FEATURE_VERSION)
 
 
 def _stacked(rows: Sequence[dict[str, Any]], device: torch.device) -> dict[str, Tensor]:

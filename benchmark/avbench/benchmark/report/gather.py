@@ -14,21 +14,18 @@ import pyarrow as pa
 from avbench.benchmark.dataset import PairDataset, open_dataset
 from avbench.benchmark.intervals import ConditionIntervals, ScoredErrors, score_intervals, scored_errors
 from avbench.benchmark.metrics_spec import load_metrics_spec
+from avbench.benchmark.origin import origin, simulated_pairs
 from avbench.benchmark.predictions import CLEAN_CONDITION, Predictions
 from avbench.benchmark.probes import PREFIX
 from avbench.benchmark.saved_run import DEFAULT_SPLIT, SavedRun, distinct_names, read_run
 from avbench.benchmark.scoring import Labels, Score, score
 from avbench.benchmark.statistics import Clusters, draw_clusters
 from avbench.preprocessing.errors import InputError
-from avbench.preprocessing.recording import UpSource
 from avbench.preprocessing.schema import AUDIO_COLUMNS, COLUMNS, IMAGE_COLUMNS
 
 SCORE_NAME = "score.json"
 RUN_NAME = "run.json"
 PROBES_NAME = "probes.json"
-SIMULATED = str(UpSource.SIMULATED)
-"""What `pose_source` and `up_source` of a simulated pair say."""
-
 _LONGEST_LABEL = 26
 _NOT_READ = frozenset({*IMAGE_COLUMNS, *AUDIO_COLUMNS})
 
@@ -111,16 +108,12 @@ class ReportData:
     @property
     def simulated_pairs(self) -> int:
         """How many of the pairs are simulated."""
-        sources = zip(self.strings("pose_source"), self.strings("up_source"), strict=True)
-        return sum(SIMULATED in pair for pair in sources)
+        return simulated_pairs(self.columns)
 
     @property
     def origin(self) -> str:
         """Whether the pairs are simulated, in a word or two: every table and page carries it."""
-        simulated = self.simulated_pairs
-        if simulated == 0:
-            return "recorded"
-        return "simulated" if simulated == len(self.labels) else f"{simulated} of {len(self.labels)} simulated"
+        return origin(self.columns)
 
     def strings(self, column: str) -> list[str | None]:
         """A column of the rows."""

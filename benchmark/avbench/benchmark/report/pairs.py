@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from avbench.benchmark.audio.direction import Ambiguity, DirectionSpectrum
 from avbench.benchmark.audio.features import direction_spectrum
 from avbench.benchmark.audio.grid import azimuth_elevation_deg, rotation_grid_camera, yaw_between_spectra_deg
+from avbench.benchmark.origin import SIMULATED
 from avbench.benchmark.predictions import CLEAN_CONDITION, Status
-from avbench.benchmark.report.gather import SIMULATED, ReportData, RunData
+from avbench.benchmark.report.gather import ReportData, RunData
 from avbench.benchmark.report.sounds import FrameSound, frame_sounds
 from avbench.benchmark.scoring import align, errors_of
 from avbench.preprocessing.geometry import FloatArray, rotation_angle_deg

@@ -1,0 +1,105 @@
+"""What `fusion` loses when its sound is gone, lies or gets poorer, under every condition of the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from avbench.benchmark.conditions import Condition
+from avbench.benchmark.intervals import ScoredErrors, find_metrics, scored_errors
+from avbench.benchmark.models.model_entry import ModelEntry
+from avbench.benchmark.predictions import Predictions
+from avbench.benchmark.probe_scoring import ProbeLoss, ProbeReport, score_probes
+from avbench.benchmark.probes import Probe, ProbePlan
+from avbench.benchmark.reference.figures import COMPARED_METRICS
+from avbench.benchmark.scoring import Labels
+from avbench.benchmark.statistics import Clusters, Difference, difference, sample
+
+
+@dataclass(frozen=True)
+class Listening:
+    """All probes under one condition of the pictures.
+
+    Attributes:
+        condition: The suite's condition.
+        report: Losses against the right sound, and harm against silence.
+        over_pictures: By probe and metric, the probed model minus the model of pictures alone, on the same pairs:
+            positive is worse for errors, better for AUCs. Empty without that model.
+    """
+
+    condition: str
+    report: ProbeReport
+    over_pictures: Mapping[Probe, Mapping[str, Difference]]
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """JSON values, one entry a probe."""
+        return [self._probe_json(found) for found in self.report.probes]
+
+    def _probe_json(self, found: ProbeLoss) -> dict[str, Any]:
+        against = self.over_pictures.get(found.probe)
+        return {
+            "condition": self.condition,
+            **found.to_json(),
+            "minus_pictures": None if against is None else {name: one.to_json() for name, one in against.items()},
+        }
+
+
+def probe_conditions(plans: Sequence[ProbePlan], suite_conditions: Sequence[Condition]) -> list[Condition]:
+    """Conditions of the run with probes: all but silence, which is a run of its own, under every condition."""
+    return [
+        plan.under(condition).condition
+        for condition in suite_conditions
+        for plan in plans
+        if plan.probe is not Probe.MUTE
+    ]
+
+
+def score_listening(
+    plans: Sequence[ProbePlan],
+    suite_conditions: Sequence[Condition],
+    predictions: Predictions,
+    pictures: Mapping[str, ScoredErrors],
+    labels: Labels,
+    clusters: Clusters,
+    entry: ModelEntry,
+) -> list[Listening]:
+    """Score the probes under every condition.
+
+    Args:
+        plans: The probes as planned for the split.
+        suite_conditions: The suite's conditions.
+        predictions: Predictions of the probed model under these, and under every probe under each of them.
+        pictures: Errors of the model of pictures alone by condition, empty without one.
+        labels: Labels of the N pairs.
+        clusters: Groups of these pairs and the resamples.
+        entry: The probed model.
+    """
+    found = []
+    for condition in suite_conditions:
+        under = [plan.under(condition) for plan in plans]
+        report = score_probes(under, predictions, labels, clusters, entry, under=condition.name)
+        against = {}
+        if condition.name in pictures:
+            seen = pictures[condition.name]
+            probed = {plan.probe: scored_errors(predictions, labels, plan.condition.name) for plan in under}
+            against = {plan.probe: _minus(probed[plan.probe], seen, plan, labels, clusters) for plan in under}
+        found.append(Listening(condition.name, report, against))
+    return found
+
+
+def _minus(
+    probed: ScoredErrors, seen: ScoredErrors, plan: ProbePlan, labels: Labels, clusters: Clusters
+) -> dict[str, Difference]:
+    applied = np.array([pair in plan.pair_ids for pair in labels.pair_id], dtype=np.bool_)
+    return {
+        metric.name: difference(
+            *(
+                sample(np.where(applied, errors.of(metric.quantity), np.nan), clusters, metric.statistic)
+                for errors in (probed, seen)
+            )
+        )
+        for metric in find_metrics(COMPARED_METRICS)
+    }
