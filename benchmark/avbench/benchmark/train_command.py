@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from avbench.benchmark.training.loop import StageResult
-
-_PRESETS = ("standard", "smoke")
+_PRESETS = (
+    "standard",
+    "shipped",
+    "directions",
+    "embedding",
+    "no-up",
+    "head-seed-1",
+    "head-seed-2",
+    "large",
+    "smoke",
+)
 
 
 @click.command(short_help="Train vision, audio and fusion models on a prepared data set.")
@@ -47,7 +51,9 @@ _PRESETS = ("standard", "smoke")
 )
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: one per processor]")
 @click.option("--overwrite", is_flag=True, help="Replace a run of other settings; stages that are equal are kept.")
+@click.pass_context
 def train(
+    context: click.Context,
     model_text: str,
     data: Path,
     out: Path,
@@ -63,8 +69,8 @@ def train(
 ) -> None:
     """Train a model, with all the stages it needs, and write a bundle that `avbench evaluate --weights` runs.
 
-    The same command goes on with a run that was stopped. Curves are in OUT/curves. For several GPUs start it with
-    `accelerate launch`.
+    The same command goes on with a run that was stopped. Curves are in OUT/curves, and MODEL_CARD.md tells what was
+    trained on what. For several GPUs start it with `accelerate launch`.
 
     \b
     avbench train --model fusion --data data/ -o trained/
@@ -73,9 +79,11 @@ def train(
     """
     from dataclasses import replace
 
+    from avbench.benchmark.tables import text_table
     from avbench.benchmark.training.config import PRESETS, parse_model, read_config
     from avbench.benchmark.training.encoders import TrainRequest
     from avbench.benchmark.training.run import train as run_training
+    from avbench.benchmark.training.stage_table import STAGE_HEADERS, stage_rows
 
     model = parse_model(model_text)
     config = PRESETS[preset]
@@ -98,10 +106,11 @@ def train(
             jobs=jobs or os.cpu_count() or 1,
         ),
         overwrite=overwrite,
+        command=_typed(context),
     )
     if not outcome.is_main:
         return
-    _print_validation(outcome.stages)
+    click.echo(text_table(STAGE_HEADERS, stage_rows(outcome.stages)))
     for note in outcome.notes:
         click.echo(f"note: {note}")
     for folder in outcome.bundles:
@@ -109,22 +118,14 @@ def train(
     click.echo(f"curves: {out / 'curves'}")
 
 
-def _print_validation(stages: Mapping[str, StageResult]) -> None:
-    from avbench.benchmark.tables import number, text_table
-
-    headers = ("validation", "epoch", "rot mean°", "rot med°", "dir mean°", "corrupted rot mean°", "dir mean°", "loss")
-    rows = []
-    for name, stage in stages.items():
-        figures = stage.history[stage.best_epoch].validation
-        clean = "clean_" if "clean_loss" in figures else ""
-        keys = (
-            f"{clean}rotation_mean_deg",
-            f"{clean}rotation_median_deg",
-            f"{clean}direction_mean_deg",
-            "corrupted_rotation_mean_deg",
-            "corrupted_direction_mean_deg",
-            "loss",
-        )
-        epoch = f"{stage.best_epoch + 1}/{len(stage.history)}"
-        rows.append([name, epoch, *(number(figures.get(key), 3 if key == "loss" else 2) for key in keys)])
-    click.echo(text_table(headers, rows))
+def _typed(context: click.Context) -> list[str]:
+    """The command as it was typed, with the names of files and folders in place of their paths."""
+    words = ["avbench", "train"]
+    for option in context.command.params:
+        name, value = option.name or "", context.params.get(option.name or "")
+        if context.get_parameter_source(name) is not click.core.ParameterSource.COMMANDLINE:
+            continue
+        words.append(max(option.opts, key=len))
+        if value is not True:
+            words.append(value.resolve().name if isinstance(value, Path) else str(value))
+    return words

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -20,7 +20,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from avbench.benchmark.audio.binaural_pretraining import EMBEDDING_SIZE, BinauralNetwork, embed
+from avbench.benchmark.audio.binaural_pretraining import (
+    EMBEDDING_SIZE,
+    BinauralNetwork,
+    difference_l1,
+    embed,
+    no_difference_l1,
+)
 from avbench.benchmark.training.loop import Batch
 from avbench.benchmark.training.pair_arrays import PairArrays
 from avbench.benchmark.training.stages import Embeddings, to_device
@@ -28,6 +34,25 @@ from avbench.benchmark.training.stages import Embeddings, to_device
 OTHER_VIEW_SHARE = 0.5
 _VALIDATION_PAIRS = 256
 _BLOCK = 64
+
+
+class EarPairs(Protocol):
+    """What the two ears hear in the two frames of N pairs."""
+
+    @property
+    def ears_a(self) -> NDArray[np.float16]:
+        """(N, 2, samples) left and right in frame a; anything where there are no two ears."""
+        ...
+
+    @property
+    def ears_b(self) -> NDArray[np.float16]:
+        """The same for frame b."""
+        ...
+
+    @property
+    def ears(self) -> NDArray[np.bool_]:
+        """(N,) whether both clips have two ears."""
+        ...
 
 
 class BinauralTask(nn.Module):
@@ -43,10 +68,7 @@ class BinauralTask(nn.Module):
         Of `given` (B, 2, samples) both ears are heard, of `asked` (B, 2, samples) the mix, whose left-right difference
         is predicted; `other` (B,) says whether they are of different frames.
         """
-        given, asked = batch["given"], batch["asked"]
-        predicted, _ = self.network(given, asked.sum(dim=1), batch["other"])
-        truth = self.network.spectrogram(asked[:, 0] - asked[:, 1])
-        return torch.view_as_real(predicted - truth).abs().mean()
+        return difference_l1(self.network, batch["given"], batch["asked"], batch["other"]).mean()
 
 
 @dataclass(frozen=True)
@@ -62,9 +84,9 @@ class BinauralStage:
     """
 
     network: BinauralNetwork
-    train: PairArrays
+    train: EarPairs
     rows: NDArray[np.int64]
-    validation: PairArrays
+    validation: EarPairs
     name: str = "binaural"
     task: BinauralTask = field(init=False)
 
@@ -73,8 +95,8 @@ class BinauralStage:
 
     @property
     def stream(self) -> str:
-        """Its own random numbers."""
-        return self.name
+        """The same whatever it is called: a network and its control hear the same pairs in the same order."""
+        return "binaural"
 
     @property
     def result(self) -> nn.Module:
@@ -105,8 +127,7 @@ class BinauralStage:
             is_other = torch.ones(len(a), dtype=torch.bool, device=device)
             own += float(self.task({"given": a, "asked": a, "other": ~is_other})) * len(a)
             other += float(self.task({"given": b, "asked": a, "other": is_other})) * len(a)
-            truth = self.network.spectrogram(a[:, 0] - a[:, 1])
-            nothing += float(torch.view_as_real(truth).abs().mean()) * len(a)
+            nothing += float(no_difference_l1(self.network, a).sum())
         loss = (1 - OTHER_VIEW_SHARE) * own + OTHER_VIEW_SHARE * other
         return {
             "loss": loss / len(rows),
@@ -116,7 +137,7 @@ class BinauralStage:
         }
 
 
-def _ears(arrays: PairArrays, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+def _ears(arrays: EarPairs, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
     a, b = (torch.from_numpy(np.asarray(ears[rows], np.float32)) for ears in (arrays.ears_a, arrays.ears_b))
     return a, b
 
@@ -145,9 +166,9 @@ def pair_embeddings(
         device: Where the network runs.
         bar_position: Line of the progress bar.
     """
-    key: dict[str, Any] = {"weights": weights_sha256, "sound": arrays.keys["sound"], "config": repr(network.config)}
+    key: dict[str, Any] = {"weights": weights_sha256, "ears": arrays.ears_key, "config": repr(network.config)}
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
-    folder = cache / f"{key['sound']['split']}-embeddings-{digest}"
+    folder = cache / f"{key['ears']['split']}-embeddings-{digest}"
     names = {"a": arrays.ears_a, "b": arrays.ears_b, "swapped_a": arrays.ears_a, "swapped_b": arrays.ears_b}
     if not folder.is_dir():
         network.to(device).eval()

@@ -230,7 +230,29 @@ class ModelChoice:
 
 
 STANDARD = TrainConfig()
-"""What the shipped models are trained with."""
+"""What a user's models are trained with."""
+
+_GATED_HEADS = (HeadName.VISION, HeadName.FUSION)
+SHIPPED = replace(STANDARD, heads=(*_GATED_HEADS, HeadName.FUSION_LATE, HeadName.FUSION_SHUFFLED))
+"""What the shipped models are trained with: the standard ones and the control."""
+VARIANTS: Mapping[str, TrainConfig] = {
+    "directions": replace(
+        STANDARD, heads=_GATED_HEADS, sound=replace(STANDARD.sound, encoder=SoundConfig(use_embedding=False))
+    ),
+    "embedding": replace(
+        STANDARD, heads=_GATED_HEADS, sound=replace(STANDARD.sound, encoder=SoundConfig(use_directions=False))
+    ),
+    "no-up": replace(STANDARD, heads=_GATED_HEADS, use_up=False, forget_up_share=0.0),
+    "head-seed-1": replace(STANDARD, heads=_GATED_HEADS, head=HeadSettings(seeds=(1,))),
+    "head-seed-2": replace(STANDARD, heads=_GATED_HEADS, head=HeadSettings(seeds=(2,))),
+    "large": replace(
+        STANDARD,
+        vision=VisionSettings(TinyConfig(width_px=224, height_px=168), replace(_VISION_SCHEDULE, batch_size=128)),
+        binaural=replace(STANDARD.binaural, most_pairs=40_000),
+    ),
+}
+"""The standard models without a part (sound by directions alone, by binaural embedding alone, all without up), with
+heads of other seeds, and with larger pictures for a GPU and ten times the data."""
 
 _SMOKE_SCHEDULE = Schedule(epochs=2, batch_size=4, learning_rate=1e-3, save_every_steps=1)
 SMOKE = TrainConfig(
@@ -258,7 +280,7 @@ SMOKE = TrainConfig(
 )
 """Tiny networks and two epochs: whether everything runs, not how well."""
 
-PRESETS: Mapping[str, TrainConfig] = {"standard": STANDARD, "smoke": SMOKE}
+PRESETS: Mapping[str, TrainConfig] = {"standard": STANDARD, "shipped": SHIPPED, **VARIANTS, "smoke": SMOKE}
 
 _Settings = TypeVar("_Settings")
 
@@ -281,6 +303,15 @@ def parse_model(text: str) -> ModelChoice:
             expected=f"one of {', '.join(ModelName)}, all but audio also as NAME:reloc3r",
         )
     return choice
+
+
+def flat_settings(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Settings of nested tables under dotted names, as in `vision.schedule.epochs`."""
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        name = f"{prefix}{key}"
+        flat |= flat_settings(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+    return flat
 
 
 def read_config(path: Path, base: TrainConfig) -> TrainConfig:

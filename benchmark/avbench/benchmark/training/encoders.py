@@ -369,6 +369,11 @@ def _train_binaural(
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), settings.most_pairs)).round().astype(np.int64))]
     network = seeded(request.config.seed, lambda: BinauralNetwork(settings.network))
     stage = BinauralStage(network, splits.train, rows, splits.validation)
-    facts = splits.facts("sound") | {"network": asdict(settings.network), "pairs": rows_digest(rows)}
+    facts = {
+        "version": TRAINING_VERSION,
+        "ears": [arrays.ears_key for arrays in (splits.train, splits.validation)],
+        "network": asdict(settings.network),
+        "pairs": rows_digest(rows),
+    }
     result = run(stage, settings.schedule, request, request.config.seed, facts, accelerator, bar_position=bar_position)
     return Trained(rounded(network, half=request.config.half), sha256_of(result.weights), result)

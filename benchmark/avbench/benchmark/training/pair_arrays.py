@@ -98,6 +98,11 @@ class PairArrays:
     def __len__(self) -> int:
         return len(self.pair_ids)
 
+    @property
+    def ears_key(self) -> dict[str, Any]:
+        """What the ears were made from: of the sound's key all but maps, spectra and up, which they do not need."""
+        return {name: value for name, value in self.keys["sound"].items() if name not in {"maps", "spectrum", "up"}}
+
 
 @dataclass(frozen=True)
 class UpUse:

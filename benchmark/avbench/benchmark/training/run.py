@@ -13,24 +13,25 @@ import hashlib
 import importlib.util
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from avbench.benchmark.audio.binaural_pretraining import EMBEDDING_SIZE
-from avbench.benchmark.models.backbones.reloc3r import WEIGHTS_LICENCE
 from avbench.benchmark.models.backbones.two_view import TwoViewBackbone
 from avbench.benchmark.models.bundle import BackboneKind, Bundle, Head, save_bundle
 from avbench.benchmark.models.fusion import GatedConfig, GatedHead, LateConfig, LateHead
 from avbench.benchmark.parts import refuse_other_settings
+from avbench.benchmark.provenance import device_name, package_versions
 from avbench.benchmark.training.background import in_background
-from avbench.benchmark.training.config import HeadName, TrainConfig
+from avbench.benchmark.training.bundle_facts import training_facts
+from avbench.benchmark.training.config import HeadName, TrainConfig, flat_settings
 from avbench.benchmark.training.encoders import (
     TRAINING_VERSION,
     SoundParts,
@@ -55,6 +56,7 @@ from avbench.benchmark.training.head_stage import (
     make_versions,
 )
 from avbench.benchmark.training.loop import StageResult
+from avbench.benchmark.training.model_card import TrainingRun, write_model_card
 from avbench.benchmark.training.pair_arrays import PairArrays
 from avbench.benchmark.training.stages import Embeddings
 from avbench.preprocessing.atomic import atomic_path, sha256_of, write_text
@@ -84,12 +86,13 @@ class TrainOutcome:
     is_main: bool
 
 
-def train(request: TrainRequest, *, overwrite: bool = False) -> TrainOutcome:
-    """Train what is asked for and write the bundle.
+def train(request: TrainRequest, *, overwrite: bool = False, command: Sequence[str] = ()) -> TrainOutcome:
+    """Train what is asked for and write the bundle, with a model card in it.
 
     Args:
         request: What is asked for.
         overwrite: Whether a run of other settings in the same folder gives way. What is equal in both is still used.
+        command: What was typed, for the card; without paths, which say nothing elsewhere.
 
     Raises:
         InputError: The data set is not fit for it, or the folder holds a run of other settings.
@@ -118,7 +121,15 @@ def train(request: TrainRequest, *, overwrite: bool = False) -> TrainOutcome:
         stages[_title(name, seed, request.config)] = head.result
     bundles: tuple[Path, ...] = ()
     if accelerator.is_main_process:
-        bundles = _write_bundles(request, splits, vision, sound, heads, stages)
+        how = TrainingRun(
+            command=tuple(command),
+            stages=stages,
+            device=device_name(str(accelerator.device)) or accelerator.device.type,
+            processes=accelerator.num_processes,
+            threads=torch.get_num_threads(),
+            packages=package_versions(),
+        )
+        bundles = _write_bundles(request, splits, vision, sound, heads, how)
     return TrainOutcome(stages, bundles, tuple(_notes(request, splits, sound)), accelerator.is_main_process)
 
 
@@ -156,7 +167,7 @@ def _record(request: TrainRequest, splits: Splits, *, overwrite: bool, write: bo
         "model": str(request.model),
         "data": splits.dataset.fingerprint,
         "backbone_weights": None if weights is None or not weights.is_file() else sha256_of(weights),
-        **_flat(asdict(request.config)),
+        **flat_settings(asdict(request.config)),
     }
     path = request.out / RECORD_NAME
     if path.is_file() and not overwrite:
@@ -167,13 +178,6 @@ def _record(request: TrainRequest, splits: Splits, *, overwrite: bool, write: bo
         refuse_other_settings(request.out, found, json.loads(json.dumps(wanted)))
     if write:
         write_text(path, json.dumps(wanted, indent=1) + "\n")
-
-
-def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat
 
 
 def _encoders(
@@ -294,39 +298,36 @@ def _write_bundles(
     vision: Trained[TwoViewBackbone] | None,
     sound: SoundParts | None,
     heads: Mapping[tuple[int, HeadName], Trained[Head]],
-    stages: Mapping[str, StageResult],
+    how: TrainingRun,
 ) -> tuple[Path, ...]:
     config = request.config
-    facts = {
-        "model": str(request.model),
-        "data": splits.dataset.fingerprint,
-        "pairs": {
-            "encoders": len(splits.division.encoders),
-            "heads": len(splits.division.heads),
-            "validation": len(splits.validation),
-        },
-        "licence": WEIGHTS_LICENCE if request.model.backbone is BackboneKind.RELOC3R else "Apache-2.0",
-        "config": asdict(config),
-        "validation": {name: dict(one.history[one.best_epoch].validation) for name, one in stages.items()},
-    }
-    wanted: dict[Path, dict[str, Head]] = {request.out: {}}
-    for (seed, name), head in heads.items():
+    facts = training_facts(request, splits, how.stages)
+    wanted: dict[Path, list[tuple[int, HeadName]]] = {request.out: []}
+    for seed, name in heads:
         folder = request.out if seed == config.head.seeds[0] else request.out / f"head-seed-{seed}"
         folder = folder / name if name.is_control else folder
-        wanted.setdefault(folder, {})[name.answers] = head.module
+        wanted.setdefault(folder, []).append((seed, name))
+    head_stages = {_title(name, seed, config) for seed, name in heads}
     for folder, chosen in wanted.items():
         bundle = Bundle(
             request.model.backbone,
             vision.module if vision else None,
             sound.encoder.module if sound and sound.encoder else None,
             sound.binaural.module if sound and sound.binaural else None,
-            chosen,
+            {name.answers: heads[seed, name].module for seed, name in chosen},
             uses_up=config.use_up,
             metric=bool(splits.train.metric.any()),
-            facts=facts,
+            facts=facts
+            | {
+                "head_seed": chosen[0][0] if chosen else None,
+                "control": any(name.is_control for _, name in chosen),
+            },
         )
         own = request.backbone_weights if request.model.backbone is BackboneKind.RELOC3R else None
         save_bundle(folder, bundle, backbone_weights=own, half=config.half)
+        elsewhere = head_stages - {_title(name, seed, config) for seed, name in chosen}
+        mine = {title: stage for title, stage in how.stages.items() if title not in elsewhere}
+        write_model_card(folder, replace(how, stages=mine))
     return tuple(wanted)
 
 
