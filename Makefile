@@ -1,17 +1,23 @@
 # make demo   install into .venv, simulate recordings, prepare, evaluate, submit; prints a score table
 # make test   install into .venv, check types, style and layers, run the tests
+# make weights     simulate sim-v1, prepare it, train what the package ships into sim-v1/trained (two hours on 2 cores)
+# make reference   simulate and prepare the test splits of sim-v1, and make the tables of the shipped models
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 DEMO_MODELS := identity mean-motion sift
+SIM := sim-v1
+VARIANTS := directions embedding head-seed-1 head-seed-2
+HARDER := rigs moving reverberant
+PREPARE_SIM := --pairs-per-recording 10 --min-gap 0.5 --size 320
 STAMP := $(VENV)/.installed
 # One BLAS thread a process: pools of processes that each start a full thread pool are tens of times slower.
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
-.PHONY: demo test check install perf slow clean
+.PHONY: demo test check install perf slow weights reference clean
 
 install: $(STAMP)
 
@@ -42,6 +48,24 @@ demo: $(STAMP)
 	@echo "board        $(DEMO)/board/README.md and $(DEMO)/board/index.html"
 	@echo
 	@$(BIN)/avbench board show $(DEMO)/board
+
+$(SIM)/data/manifest.json: $(STAMP)
+	$(BIN)/avbench simulate $(SIM)/recordings --standard
+	$(BIN)/avbench prepare $(SIM)/recordings/main -o $(SIM)/data $(PREPARE_SIM)
+
+weights: $(SIM)/data/manifest.json
+	$(BIN)/avbench depths $(SIM)/data --recordings $(SIM)/recordings/main
+	$(BIN)/avbench train --model fusion --preset shipped --data $(SIM)/data -o $(SIM)/trained
+	for variant in $(VARIANTS); do \
+	  $(BIN)/avbench train --model fusion --preset $$variant --data $(SIM)/data -o $(SIM)/trained/$$variant \
+	    --work $(SIM)/trained/work || exit 1; done
+
+reference: $(SIM)/data/manifest.json
+	$(BIN)/avbench reference $(SIM)/data -o $(SIM)/reference/main --probes
+	for harder in $(HARDER); do \
+	  $(BIN)/avbench prepare $(SIM)/recordings/$$harder -o $(SIM)/$$harder $(PREPARE_SIM) || exit 1; \
+	  $(BIN)/avbench reference $(SIM)/$$harder -o $(SIM)/reference/$$harder --training-data $(SIM)/data \
+	    --no-variants || exit 1; done
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -67,6 +67,7 @@ def test_the_rows_are_the_default_models_silence_and_the_variants(bundle: Path) 
     rows, said = plan(weights=bundle)
     assert [row.name for row in rows] == [
         *("mean-motion", "sift", "vision", "audio", "audio+silence", "fusion", "fusion+silence", "fusion-late"),
+        *("vision+without-up", "audio+without-up", "fusion+without-up"),
         *("fusion@control", "audio@directions", "fusion@directions"),
         *("vision@head-seed-1", "fusion@head-seed-1", "fusion-late@head-seed-1"),
         *("fusion@head-seed-1/fusion-shuffled", "vision@no-up", "audio@no-up", "fusion@no-up"),
@@ -82,6 +83,7 @@ def test_the_rows_are_the_default_models_silence_and_the_variants(bundle: Path) 
     assert run_folder("fusion@head-seed-1/fusion-shuffled") == "fusion@head-seed-1-fusion-shuffled"
     assert by_name["fusion"].condition(CLEAN) is CLEAN
     assert by_name["fusion+silence"].condition(CLEAN).name == "probe-mute"
+    assert by_name["fusion+without-up"].condition(CLEAN).name == "without-up"
 
 
 def test_what_listens_is_compared_with_the_pictures_of_its_own_variant(bundle: Path) -> None:
@@ -91,6 +93,7 @@ def test_what_listens_is_compared_with_the_pictures_of_its_own_variant(bundle: P
         "fusion - fusion-late": False,
         "fusion+silence - vision": True,
         "fusion-late - vision": True,
+        "fusion+without-up - vision+without-up": True,
         "fusion@control - vision": True,
         "fusion@directions - vision": True,
         "fusion@head-seed-1 - vision@head-seed-1": True,
@@ -105,7 +108,7 @@ def test_what_listens_is_compared_with_the_pictures_of_its_own_variant(bundle: P
 def test_what_the_bundle_does_not_hold_is_left_out_and_said(tmp_path: Path) -> None:
     sees = write_bundle(tmp_path / "sees", vision="v", sound=None)
     rows, said = plan(weights=sees, can_fit=False)
-    assert [row.name for row in rows] == ["sift", "vision"]
+    assert [row.name for row in rows] == ["sift", "vision", "vision+without-up"]
     assert [line.split(" is left out")[0] for line in said] == ["mean-motion", "audio", "fusion", "fusion-late"]
     assert "name a data set by --training-data" in said[0]
     # What is asked for by name is not left out quietly.
@@ -118,7 +121,8 @@ def test_models_on_another_backbone_have_its_name(tmp_path: Path) -> None:
     rows, _ = plan(weights=folder)
     assert [row.name for row in rows[2:]] == [
         *("vision:reloc3r", "audio", "audio+silence", "fusion:reloc3r", "fusion:reloc3r+silence"),
-        *("fusion-late:reloc3r", "fusion:reloc3r@control"),
+        *("fusion-late:reloc3r", "vision:reloc3r+without-up", "audio+without-up", "fusion:reloc3r+without-up"),
+        "fusion:reloc3r@control",
     ]
     assert contrasts(rows)[0].name == "fusion:reloc3r - vision:reloc3r"
     assert run_folder(rows[-1].name) == "fusion-reloc3r@control"

@@ -64,6 +64,15 @@ class _InTurn:
         return self.second(self.first(pair))
 
 
+def without_up() -> Condition:
+    """Up vectors are withheld."""
+    return Condition("without-up", _without_up, "1", frozenset({Modality.UP}))
+
+
+def _without_up(pair: PairInput) -> PairInput:
+    return replace(pair, up_a=None, up_b=None)
+
+
 def _unchanged(pair: PairInput) -> PairInput:
     return pair
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from avbench.benchmark.conditions import Condition
+from avbench.benchmark.conditions import Condition, without_up
+from avbench.benchmark.model_api import Modality
 from avbench.benchmark.models.bundle_files import SHIPPED, describe_bundle
 from avbench.benchmark.models.learned_entries import LEARNED
 from avbench.benchmark.models.model_entry import ModelEntry
@@ -25,6 +26,8 @@ LATE = "fusion-late"
 DEFAULT_MODELS = (FLOOR, "sift", PICTURES, "audio", FUSED, LATE)
 SILENCED = (FUSED, "audio")
 """Models that also get a row without sound."""
+UPLESS = (PICTURES, *SILENCED)
+"""Models that also get a row without up vectors, beside the variants."""
 HEAD_SEED = "head-seed-"
 """Begins the name of a variant that repeats the bundle with heads of another seed."""
 
@@ -40,15 +43,20 @@ class Row:
         name: What the tables call it: "fusion", "fusion+silence", "fusion@head-seed-1".
         model: The model, without backbone, variant and silence: "fusion".
         variant: Name of the variant that its weights are from, empty for the bundle itself.
-        silent: Whether it is given silence in the place of sound.
+        withheld: What it is not given, though it was trained with it: sound, up, or None for nothing.
         entry: The model, ready to be run.
     """
 
     name: str
     model: str
     variant: str
-    silent: bool
+    withheld: Modality | None
     entry: ModelEntry
+
+    @property
+    def silent(self) -> bool:
+        """Whether it is given silence in the place of sound."""
+        return self.withheld is Modality.AUDIO
 
     @property
     def from_bundle(self) -> bool:
@@ -56,12 +64,14 @@ class Row:
         return self.entry.target == LEARNED[0].target
 
     def is_plain(self, model: str) -> bool:
-        """Whether it is that model of the bundle itself, with sound."""
-        return self.model == model and not self.variant and not self.silent
+        """Whether it is that model of the bundle itself, with nothing withheld."""
+        return self.model == model and not self.variant and self.withheld is None
 
     def condition(self, suite_condition: Condition) -> Condition:
         """The condition under which it is run to stand beside others under the suite's."""
-        return silence().under(suite_condition) if self.silent else suite_condition
+        if self.withheld is None:
+            return suite_condition
+        return (silence() if self.silent else without_up()).under(suite_condition)
 
 
 @dataclass(frozen=True)
@@ -97,7 +107,7 @@ def plan_rows(
     Args:
         models: Names of models; none for the default ones, less those that cannot be run, which is said.
         weights: The bundle of the learned models, None for the shipped one.
-        variants: Whether the variants of the bundle get rows too.
+        variants: Whether the variants of the bundle get rows too, and its models without up.
         can_fit: Whether there is a training split for models that learn from its labels.
         say: Told what is left out.
 
@@ -111,10 +121,13 @@ def plan_rows(
     rows = []
     for name in names:
         entry = find_model(name, weights=weights if name in _LEARNED else None)
-        row = Row(entry.name, _LEARNED.get(name, entry.name), "", silent=False, entry=entry)
+        row = Row(entry.name, _LEARNED.get(name, entry.name), "", withheld=None, entry=entry)
         rows.append(row)
         if row.model in SILENCED:
-            rows.append(_renamed(replace(row, name=f"{row.name}+silence", silent=True)))
+            rows.append(_renamed(replace(row, name=f"{row.name}+silence", withheld=Modality.AUDIO)))
+    if variants:
+        upless = [row for row in rows if row.model in UPLESS and row.withheld is None]
+        rows += [_renamed(replace(row, name=f"{row.name}+without-up", withheld=Modality.UP)) for row in upless]
     if variants and any(name in _LEARNED for name in names):
         rows += _variant_rows(names, weights or SHIPPED)
     return rows
@@ -141,7 +154,7 @@ def _variant_rows(names: Sequence[str], bundle: Path) -> list[Row]:
         for name in names:
             if _LEARNED.get(name) in variant.models:
                 entry = find_model(name, weights=variant.folder)
-                row = Row(f"{name}@{variant.name}", _LEARNED[name], variant.name, silent=False, entry=entry)
+                row = Row(f"{name}@{variant.name}", _LEARNED[name], variant.name, withheld=None, entry=entry)
                 rows.append(_renamed(row))
     return rows
 
@@ -157,15 +170,16 @@ def contrasts(rows: Sequence[Row]) -> list[Contrast]:
     A model of pictures and sound is compared with `vision` of its own variant, or of the bundle where the variant has
     no other, and `fusion` with `fusion-late` as well.
     """
-    found = {(row.model, row.variant): row for row in rows if not row.silent}
+    found = {(row.model, row.variant, row.withheld): row for row in rows if not row.silent}
     made = []
     for row in rows:
+        without = None if row.silent else row.withheld
         if row.model in (FUSED, LATE):
-            pictures = found.get((PICTURES, row.variant), found.get((PICTURES, "")))
+            pictures = found.get((PICTURES, row.variant, without), found.get((PICTURES, "", without)))
             if pictures is not None:
                 made.append(Contrast(row, pictures, over_pictures=True))
         if row.model == FUSED and not row.silent:
-            late = found.get((LATE, row.variant))
+            late = found.get((LATE, row.variant, without))
             if late is not None:
                 made.append(Contrast(row, late, over_pictures=False))
     return made

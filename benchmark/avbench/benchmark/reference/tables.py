@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from avbench.benchmark.comparison_tables import Table
 from avbench.benchmark.intervals import all_metrics
+from avbench.benchmark.model_api import Modality
 from avbench.benchmark.probe_scoring import ProbeLoss
 from avbench.benchmark.probes import KIND
 from avbench.benchmark.reference.answers import Timing
@@ -49,6 +50,8 @@ def _score_table(title: str, cells: Sequence[Cell]) -> Table:
     notes = [_BRACKETS, f"/ {FLOOR}: mean rotation error as a share of that row's, paired"]
     if any(cell.row.silent for cell in cells):
         notes.append("+silence: the same model with all samples zero")
+    if any(cell.row.withheld is Modality.UP for cell in cells):
+        notes.append("+without-up: the same model, trained with up vectors, without them")
     if any(cell.row.variant for cell in cells):
         notes.append("@NAME: the model of the variant NAME of the bundle")
     shown = [cell.sampled[name].estimate for cell in cells for name in SHOWN_METRICS]
