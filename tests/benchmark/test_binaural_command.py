@@ -388,6 +388,6 @@ def test_pretraining_in_rooms_rendered_by_pyroomacoustics(tmp_path: Path) -> Non
     found = judged(rooms(1, 300), rooms(2, 100), config, schedule, tmp_path)
     print(found.own_view.gain_percent, found.other_view.gain_percent, found.azimuth)
     assert found.own_view.gain_percent.value >= 10.0
-    # Even the true direction predicts only 1 % of another view's difference here: it must do no harm.
-    assert found.other_view.gain_percent.value >= -2.0
+    # The transfer of another view is another one: little can be known of it, but it must do no harm.
+    assert found.other_view.gain_percent.value > 0.0
     assert found.azimuth.gain_percent.value >= 20.0
