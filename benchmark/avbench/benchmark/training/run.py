@@ -139,7 +139,7 @@ def _accelerator(*, cpu: bool) -> Accelerator:
             raise MissingDependencyError(package, "train", "avbench train")
     from accelerate import Accelerator, DistributedDataParallelKwargs
 
-    # The binaural network's bottleneck has no part in its loss.
+    # A stage may leave a part of its module out of the loss.
     return Accelerator(cpu=cpu, kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
 
 
