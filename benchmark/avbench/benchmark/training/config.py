@@ -86,7 +86,7 @@ _VISION_SCHEDULE = Schedule(epochs=17, batch_size=32, learning_rate=2e-3, precis
 _BINAURAL_NETWORK = BinauralConfig(width=8)
 _BINAURAL_SCHEDULE = Schedule(epochs=10, batch_size=32, learning_rate=1e-3, weight_decay=1e-2)
 _SOUND_SCHEDULE = Schedule(epochs=15, batch_size=64, learning_rate=2e-3, precision=Precision.BFLOAT16)
-_HEAD_SCHEDULE = Schedule(epochs=20, batch_size=256, learning_rate=1e-3)
+_HEAD_SCHEDULE = Schedule(epochs=40, batch_size=256, learning_rate=2e-3)
 
 
 @dataclass(frozen=True)
