@@ -44,7 +44,7 @@ def reference_bundle(folder: Path) -> Path:
         bundles = {
             "": Bundle(BackboneKind.TINY, backbone, sound, binaural, heads),
             "head-seed-1": Bundle(BackboneKind.TINY, backbone, sound, binaural, all_heads()),
-            "control": Bundle(BackboneKind.TINY, backbone, sound, binaural, fused),
+            "control": Bundle(BackboneKind.TINY, backbone, sound, binaural, fused, facts={"control": True}),
             # The same heads for pictures as outside: `vision` and `fusion-late` of it are those of the bundle.
             "directions": Bundle(
                 BackboneKind.TINY, backbone, other_sound, binaural, {**heads, "fusion": gated(sound.feature_dim)}

@@ -10,6 +10,7 @@ import torch
 from avbench.benchmark.models.audio_encoder import DirectionComparison, SoundConfig, SoundEncoder, SoundInput
 from avbench.benchmark.models.backbones.two_view import TwoViewFeatures, rotation_from_six
 from avbench.benchmark.models.fusion import GatedConfig, GatedHead, LateConfig, LateHead, Level
+from avbench.benchmark.models.yaw import turn_by, yaw_rad
 
 SOUND = SoundConfig(maps=4, embedding_dim=16, feature_dim=24)
 
@@ -86,6 +87,26 @@ def test_an_untrained_gated_head_returns_the_pictures_pose() -> None:
     assert torch.allclose(fused.rotation_a_b, views.rotation_a_b, atol=1e-5)
     assert torch.allclose(fused.translation_a_b, views.translation_a_b, atol=1e-5)
     assert torch.allclose(fused.confidence_logit, torch.logit(views.confidence), atol=1e-3)
+
+
+def test_the_evidence_of_the_sound_turns_the_pictures_yaw() -> None:
+    torch.manual_seed(0)
+    head = GatedHead(GatedConfig(visual_dim=10, sound_dim=SOUND.feature_dim, hidden_dim=32)).eval()
+    views, heard = seen(3), SoundEncoder(SOUND)(sound(3))
+    grid_deg = SOUND.yaw_grid_deg
+    yaw_deg = torch.rad2deg(yaw_rad(views.rotation_a_b))
+    views = dataclasses.replace(views, rotation_a_b=turn_by(torch.deg2rad(-yaw_deg)) @ views.rotation_a_b)
+    told_deg = torch.tensor([20.0, -35.0, 0.0])
+    # As sure as a normal distribution of 4 degrees around what is told, once all of it is let through.
+    evidence = -0.5 * ((grid_deg - told_deg[:, None]) / 4.0) ** 2
+    with torch.no_grad():
+        head.gate[-1].bias.fill_(50.0)
+        fused = head(views, dataclasses.replace(heard, yaw_evidence=evidence), level(3))
+        without = head(views, dataclasses.replace(heard, yaw_evidence=torch.zeros_like(evidence)), level(3))
+    turned_deg = torch.rad2deg(yaw_rad(fused.rotation_a_b))
+    # Twice the evidence against a prior that falls by e every 5 degrees: short of what is told by 4^2 / 2 / 5.
+    assert turned_deg.tolist() == pytest.approx([20.0 - 1.6, -35.0 + 1.6, 0.0], abs=0.3)
+    assert torch.rad2deg(yaw_rad(without.rotation_a_b)).tolist() == pytest.approx([0.0] * 3, abs=1e-3)
 
 
 def test_late_head_gives_rotations() -> None:

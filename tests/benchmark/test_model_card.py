@@ -123,7 +123,7 @@ def test_parameters_and_bytes_are_those_of_the_files(trained: Path) -> None:
 def test_the_data_are_named_and_what_is_simulated_is_called_so(data: Path, trained: Path) -> None:
     card = card_of(trained)
     fingerprint = json.loads((data / "manifest.json").read_text())["dataset_fingerprint"]
-    assert f"`walks`, fingerprint `{fingerprint}`, source test, licence CC0-1.0 and MIT." in card
+    assert f"`walks`, fingerprint `{fingerprint}`, read as test, licence CC0-1.0 and MIT." in card
     assert "**8 of 24 training pairs are simulated.** Nothing here was validated on real recordings." in card
     section = card.partition("## Data")[2].partition("## Training")[0]
     encoders, heads, validation = ([int(one) for one in cells(section, part)[1:]] for part in PARTS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from avbench.benchmark.models.network_inputs import (
     direction_maps,
     fit_picture,
     level_rotation,
+    middle_of,
 )
 from avbench.preprocessing.recording import ArrayKind
 
@@ -65,12 +68,45 @@ def test_sound_shapes_and_what_a_low_sample_rate_does_not_hold() -> None:
     assert (np.abs(maps).max(axis=1) > 0).all()
     low = direction_maps(clip(8_000), None)
     assert low is not None
-    by_band = np.abs(low).reshape(len(BANDS_HZ), -1).max(axis=1)
+    by_band = np.abs(low).reshape(2, len(BANDS_HZ), -1).max(axis=(0, 2))
     assert (by_band[:4] > 0).all()
     assert (by_band[4:] == 0).all()
     spectrum = azimuth_spectrum(clip(), None)
     assert spectrum is not None
     assert (spectrum.min(), spectrum.max()) == (0.0, 1.0)
+
+
+def test_the_middle_of_a_clip_has_maps_of_its_own() -> None:
+    whole = clip()
+    edges = whole.samples.copy()
+    edges[:6_000], edges[10_000:] = edges[:6_000, :1], edges[10_000:, :1]
+    changed = direction_maps(replace(whole, samples=edges), None)
+    maps = direction_maps(whole, None)
+    assert maps is not None
+    assert changed is not None
+    half = MAPS // 2
+    # The middle 0.4 s are samples 4,800 to 11,200, and the frames that lie wholly inside 6,000 to 10,000 are as before.
+    assert not np.allclose(changed[:half], maps[:half])
+    assert not np.allclose(changed[half:], maps[half:])
+    edges = whole.samples.copy()
+    edges[:4_800], edges[11_200:] = edges[:4_800, :1], edges[11_200:, :1]
+    kept = direction_maps(replace(whole, samples=edges), None)
+    assert kept is not None
+    np.testing.assert_array_equal(kept[half:], maps[half:])
+
+
+def test_a_middle_without_sound_leaves_the_whole() -> None:
+    whole = clip()
+    quiet = whole.samples.copy()
+    quiet[4_800:11_200] = 0.0
+    maps = direction_maps(replace(whole, samples=quiet), None)
+    assert maps is not None
+    assert (np.abs(maps[: MAPS // 2]).max(axis=1) > 0).all()
+    assert not maps[MAPS // 2 :].any()
+    padded = middle_of(replace(whole, valid_start=9_000), 0.4)
+    assert (padded.valid_start, padded.valid_stop) == (9_000, 11_200)
+    beyond = middle_of(replace(whole, valid_start=13_000), 0.4)
+    assert beyond.valid_start == beyond.valid_stop
 
 
 def test_no_sound_gives_nothing() -> None:

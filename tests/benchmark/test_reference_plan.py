@@ -17,7 +17,13 @@ from avbench.preprocessing.errors import InputError
 
 
 def write_bundle(
-    folder: Path, *, backbone: str = "tiny", sound: str | None = "s", up: bool = True, **heads: str
+    folder: Path,
+    *,
+    backbone: str = "tiny",
+    sound: str | None = "s",
+    up: bool = True,
+    control: bool = False,
+    **heads: str,
 ) -> Path:
     """The description of a bundle; weights are told apart by their hashes alone."""
     content: dict[str, Any] = {
@@ -26,6 +32,7 @@ def write_bundle(
         "metric": True,
         "backbone": {"kind": backbone, "sha256": "b"},
         "heads": {name.replace("_", "-"): {"sha256": value} for name, value in heads.items()},
+        "facts": {"control": control},
     }
     content |= {} if sound is None else {"sound": {"sha256": sound}, "binaural": {"sha256": "n"}}
     folder.mkdir(parents=True)
@@ -37,8 +44,8 @@ def write_bundle(
 def bundle(tmp_path: Path) -> Path:
     folder = write_bundle(tmp_path / "bundle", vision="v", fusion="f", fusion_late="l")
     write_bundle(folder / "head-seed-1", vision="v1", fusion="f1", fusion_late="l1")
-    write_bundle(folder / "head-seed-1" / "fusion-shuffled", fusion="fs1")
-    write_bundle(folder / "control", fusion="fs")
+    write_bundle(folder / "head-seed-1" / "fusion-shuffled", control=True, fusion="fs1")
+    write_bundle(folder / "control", control=True, fusion="fs")
     write_bundle(folder / "directions", sound="d", vision="v", fusion="fd", fusion_late="l")
     write_bundle(folder / "no-up", up=False, vision="vn", fusion="fn", sound="sn")
     write_bundle(folder / "copy", vision="v", fusion="f", fusion_late="l")
@@ -67,10 +74,11 @@ def test_the_rows_are_the_default_models_silence_and_the_variants(bundle: Path) 
     rows, said = plan(weights=bundle)
     assert [row.name for row in rows] == [
         *("mean-motion", "sift", "vision", "audio", "audio+silence", "fusion", "fusion+silence", "fusion-late"),
-        *("vision+without-up", "audio+without-up", "fusion+without-up"),
         *("fusion@control", "audio@directions", "fusion@directions"),
         *("vision@head-seed-1", "fusion@head-seed-1", "fusion-late@head-seed-1"),
         *("fusion@head-seed-1/fusion-shuffled", "vision@no-up", "audio@no-up", "fusion@no-up"),
+        *("vision+without-up", "audio+without-up", "fusion+without-up", "fusion+silence+without-up"),
+        "fusion@directions+without-up",
     ]
     assert said == []
     assert [row.name for row in plan(weights=bundle, variants=False)[0]] == [row.name for row in rows[:8]]
@@ -84,6 +92,7 @@ def test_the_rows_are_the_default_models_silence_and_the_variants(bundle: Path) 
     assert by_name["fusion"].condition(CLEAN) is CLEAN
     assert by_name["fusion+silence"].condition(CLEAN).name == "probe-mute"
     assert by_name["fusion+without-up"].condition(CLEAN).name == "without-up"
+    assert by_name["fusion+silence+without-up"].condition(CLEAN).name == "without-up+probe-mute"
 
 
 def test_what_listens_is_compared_with_the_pictures_of_its_own_variant(bundle: Path) -> None:
@@ -94,6 +103,8 @@ def test_what_listens_is_compared_with_the_pictures_of_its_own_variant(bundle: P
         "fusion+silence - vision": True,
         "fusion-late - vision": True,
         "fusion+without-up - vision+without-up": True,
+        "fusion+silence+without-up - vision+without-up": True,
+        "fusion@directions+without-up - vision+without-up": True,
         "fusion@control - vision": True,
         "fusion@directions - vision": True,
         "fusion@head-seed-1 - vision@head-seed-1": True,
@@ -117,15 +128,16 @@ def test_what_the_bundle_does_not_hold_is_left_out_and_said(tmp_path: Path) -> N
 
 def test_models_on_another_backbone_have_its_name(tmp_path: Path) -> None:
     folder = write_bundle(tmp_path / "big", backbone="reloc3r", vision="v", fusion="f", fusion_late="l")
-    write_bundle(folder / "control", backbone="reloc3r", fusion="fs")
+    write_bundle(folder / "control", backbone="reloc3r", control=True, fusion="fs")
     rows, _ = plan(weights=folder)
     assert [row.name for row in rows[2:]] == [
         *("vision:reloc3r", "audio", "audio+silence", "fusion:reloc3r", "fusion:reloc3r+silence"),
-        *("fusion-late:reloc3r", "vision:reloc3r+without-up", "audio+without-up", "fusion:reloc3r+without-up"),
-        "fusion:reloc3r@control",
+        *("fusion-late:reloc3r", "fusion:reloc3r@control"),
+        *("vision:reloc3r+without-up", "audio+without-up"),
+        *("fusion:reloc3r+without-up", "fusion:reloc3r+silence+without-up"),
     ]
     assert contrasts(rows)[0].name == "fusion:reloc3r - vision:reloc3r"
-    assert run_folder(rows[-1].name) == "fusion-reloc3r@control"
+    assert run_folder(rows[8].name) == "fusion-reloc3r@control"
 
 
 def test_mistakes_are_told_in_one_line(bundle: Path, tmp_path: Path) -> None:

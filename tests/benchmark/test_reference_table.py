@@ -107,10 +107,11 @@ def test_every_model_and_variant_has_a_run_of_its_own(made: tuple[Path, TableOut
     out, outcome = made
     rows = [
         *("mean-motion", "sift", "vision", "audio", "audio+silence", "fusion", "fusion+silence", "fusion-late"),
-        *("vision+without-up", "audio+without-up", "fusion+without-up"),
         *("fusion@control", "audio@directions", "fusion@directions"),
         *("vision@head-seed-1", "fusion@head-seed-1", "fusion-late@head-seed-1"),
         *("vision@no-up", "audio@no-up", "fusion@no-up", "fusion-late@no-up"),
+        *("vision+without-up", "audio+without-up", "fusion+without-up", "fusion+silence+without-up"),
+        "fusion@directions+without-up",
     ]
     assert document["models"] == rows
     assert {path.name for path in (out / "runs").iterdir()} == {*rows, "fusion+probes"}

@@ -148,3 +148,26 @@ def test_another_sound_is_noticed(dataset: PairDataset, bundle: Path) -> None:
     a, b = features(pair), features(other)
     assert set(a).isdisjoint(b)
     assert set(a.values()).isdisjoint(b.values())
+
+
+def test_kept_features_change_no_answer_and_are_of_what_was_shown(
+    dataset: PairDataset, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = list(dataset.inputs("test"))
+    dark = [suite_conditions(SUITE)[-1].apply(pair) for pair in pairs]
+    kept = {"sound_cache": str(tmp_path / "sounds"), "picture_cache": str(tmp_path / "pictures")}
+
+    def answers(shown: list[PairInput], **caches: str) -> str:
+        found = LearnedModel("fusion", weights=bundle, **caches).predict(shown)
+        return digest({str(number): one.rotation_a_b for number, one in enumerate(found)})
+
+    plain = answers(pairs), answers(dark)
+    assert plain[0] != plain[1]
+    assert (answers(pairs, **kept), answers(dark, **kept)) == plain
+    pictures = {path.name for path in (tmp_path / "pictures").rglob("*.features")}
+    # Two of every pair, since they were shown in two ways; of the sound, maps and embeddings, heard in one.
+    assert len(pictures) == 2 * len(pairs)
+    assert len(list((tmp_path / "sounds").rglob("*.features"))) == 2 * len(pairs)
+    monkeypatch.setattr(TinyBackbone, "forward", lambda *_: pytest.fail("seen before"))
+    monkeypatch.setattr("avbench.benchmark.models.learned.embed", lambda *_: pytest.fail("heard before"))
+    assert (answers(pairs, **kept), answers(dark, **kept)) == plain

@@ -18,6 +18,8 @@ _PRESETS = (
     "large",
     "smoke",
 )
+_SHIPPED_NAME = "shipped"
+"""What `--backbone-weights` calls the bundle of the package."""
 
 
 @click.command(short_help="Train vision, audio and fusion models on a prepared data set.")
@@ -42,7 +44,9 @@ _PRESETS = (
     help="auto takes what accelerate finds.",
 )
 @click.option(
-    "--backbone-weights", type=click.Path(path_type=Path), help="Checkpoint of reloc3r (.safetensors or .pth)."
+    "--backbone-weights",
+    type=click.Path(path_type=Path),
+    help="A backbone that stays as it is: a checkpoint of reloc3r, or for tiny a bundle; `shipped` is the package's.",
 )
 @click.option(
     "--work",
@@ -75,10 +79,12 @@ def train(
     \b
     avbench train --model fusion --data data/ -o trained/
     avbench train --model vision --data data/ -o trial/ --preset smoke
+    avbench train --model fusion --data data/ -o trained/ --backbone-weights shipped
     avbench evaluate data/ --model fusion --weights trained/
     """
     from dataclasses import replace
 
+    from avbench.benchmark.models.bundle_files import SHIPPED
     from avbench.benchmark.tables import text_table
     from avbench.benchmark.training.config import PRESETS, parse_model, read_config
     from avbench.benchmark.training.encoders import TrainRequest
@@ -101,7 +107,7 @@ def train(
             out=out,
             work=work or out / "work",
             config=config,
-            backbone_weights=backbone_weights,
+            backbone_weights=SHIPPED if str(backbone_weights) == _SHIPPED_NAME else backbone_weights,
             cpu=device == "cpu",
             jobs=jobs or os.cpu_count() or 1,
         ),

@@ -89,11 +89,20 @@ class FeatureCache:
         Raises:
             AvbenchError: The folder cannot be written to.
         """
+        found = self.read(key)
+        return self.keep(key, compute()) if found is None else found
+
+    def read(self, key: str) -> Arrays | None:
+        """The arrays of a key, None where there are none or they are damaged."""
+        return _read(self.path(key))
+
+    def keep(self, key: str, arrays: Arrays) -> Arrays:
+        """Write the arrays of a key, and give them back.
+
+        Raises:
+            AvbenchError: The folder cannot be written to.
+        """
         path = self.path(key)
-        found = _read(path)
-        if found is not None:
-            return found
-        arrays = compute()
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **arrays)
         content = buffer.getvalue()

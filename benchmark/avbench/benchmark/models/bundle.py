@@ -206,6 +206,7 @@ def _save(folder: Path, name: str, module: nn.Module, *, half: bool) -> dict[str
     above = folder.parent / file
     with atomic_path(folder / file) as temporary:
         save_file({key: stored(value) for key, value in module.state_dict().items()}, temporary)
+        temporary.chmod(0o644)  # safetensors writes files that their owner alone can read
     digest = sha256_of(folder / file)
     if (folder.parent / BUNDLE_NAME).is_file() and above.is_file() and sha256_of(above) == digest:
         (folder / file).unlink()

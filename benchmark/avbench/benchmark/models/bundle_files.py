@@ -16,7 +16,7 @@ from avbench.preprocessing.atomic import sha256_of
 from avbench.preprocessing.errors import InputError
 
 BUNDLE_NAME = "bundle.json"
-BUNDLE_VERSION = 2
+BUNDLE_VERSION = 3
 SHIPPED = Path(__file__).parent / "weights"
 """The bundle that comes with the package."""
 

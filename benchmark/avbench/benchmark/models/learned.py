@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,23 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from avbench.benchmark.audio.binaural_pretraining import EMBEDDING_SIZE, ear_samples, embed
 from avbench.benchmark.audio.cache import FeatureCache, sound_key
 from avbench.benchmark.audio.features import FEATURE_VERSION
 from avbench.benchmark.model_api import PairInput, PosePrediction, SoundClip
 from avbench.benchmark.models.audio_encoder import SoundFeatures, SoundInput
-from avbench.benchmark.models.backbones.two_view import TwoViewFeatures, TwoViewInput, level_to_camera
+from avbench.benchmark.models.backbones.two_view import (
+    TwoViewBackbone,
+    TwoViewFeatures,
+    TwoViewInput,
+    level_to_camera,
+)
 from avbench.benchmark.models.bundle import SHIPPED, BackboneKind, Bundle, backbone_from_checkpoint, load_bundle
 from avbench.benchmark.models.fusion import FusedPose, GatedHead, LateHead, Level
 from avbench.benchmark.models.network_inputs import (
-    MAP_SETTINGS,
+    MAP_PARAMETERS,
     SPECTRUM_SETTINGS,
     common_up,
     picture_row,
@@ -35,7 +40,7 @@ from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import FloatArray
 
 _REMEMBERED_SOUNDS = 4096
-_SOUND_PARAMETERS = {"feature": "learned", "maps": repr(MAP_SETTINGS), "spectrum": repr(SPECTRUM_SETTINGS)}
+_SOUND_PARAMETERS = {"feature": "learned", "maps": MAP_PARAMETERS, "spectrum": repr(SPECTRUM_SETTINGS)}
 
 
 class LearnedKind(StrEnum):
@@ -56,7 +61,10 @@ class LearnedModel:
             given its checkpoint instead of a bundle, and then gives the backbone's own pose.
         weights: Folder of a bundle; the shipped one without it.
         device: Torch device.
-        sound_cache: Folder in which direction features are kept, for further models on the same sounds; none without.
+        sound_cache: Folder in which features of sound alone are kept, for further models on the same sounds; none
+            without.
+        picture_cache: Folder in which the backbone's features of pictures as they were shown are kept, for further
+            models on the same pictures; none without.
 
     Raises:
         InputError: The bundle is missing, damaged, or has no such part.
@@ -69,12 +77,17 @@ class LearnedModel:
         weights: Path | None = None,
         device: str = "cpu",
         sound_cache: str | None = None,
+        picture_cache: str | None = None,
     ) -> None:
         self.kind = LearnedKind(kind)
         self.device = torch.device(device)
         self.bundle = _opened(self.kind, BackboneKind(backbone), weights, device)
         self._sounds: OrderedDict[str, dict[str, NDArray[Any]]] = OrderedDict()
         self._sound_cache = None if sound_cache is None else FeatureCache(Path(sound_cache))
+        self._picture_cache = None if picture_cache is None else FeatureCache(Path(picture_cache))
+        self._revisions = {
+            name: _revision(module) for name, module in self.bundle.parts().items() if name in {"backbone", "binaural"}
+        }
 
     @torch.no_grad()
     def predict(self, pairs: Sequence[PairInput]) -> list[PosePrediction]:
@@ -106,7 +119,28 @@ class LearnedModel:
     def _see(self, pairs: Sequence[PairInput], level: Level) -> TwoViewFeatures:
         backbone = self.bundle.backbone
         assert backbone is not None  # noqa: S101 - checked on opening
-        rows = _stacked([picture_row(pair, backbone.image_size) for pair in pairs], self.device)
+        pictures = [picture_row(pair, backbone.image_size) for pair in pairs]
+        if self._picture_cache is None:
+            return self._run_backbone(backbone, pictures, level)
+        ups = [turn.cpu().numpy().tobytes() for turn in torch.cat([level.level_a, level.level_b], dim=-1)]
+        keys = [
+            _digest(self._revisions["backbone"], *(np.asarray(one).tobytes() for one in row.values()), up)
+            for row, up in zip(pictures, ups, strict=True)
+        ]
+        found = {key: self._picture_cache.read(key) for key in dict.fromkeys(keys)}
+        places = [keys.index(key) for key, arrays in found.items() if arrays is None]
+        if places:
+            part = Level(level.level_a[places], level.level_b[places], level.known[places])
+            seen = self._run_backbone(backbone, [pictures[place] for place in places], part)
+            for number, place in enumerate(places):
+                arrays = {one.name: getattr(seen, one.name)[number].cpu().numpy() for one in fields(seen)}
+                found[keys[place]] = self._picture_cache.keep(keys[place], arrays)
+        return TwoViewFeatures(**_stacked([found[key] or {} for key in keys], self.device))
+
+    def _run_backbone(
+        self, backbone: TwoViewBackbone, pictures: Sequence[dict[str, Any]], level: Level
+    ) -> TwoViewFeatures:
+        rows = _stacked(pictures, self.device)
         a, b = (rows[name].permute(0, 3, 1, 2) / 255.0 for name in ("image_a", "image_b"))
         seen: TwoViewFeatures = backbone(TwoViewInput(a, b, rows["intrinsics"], level.level_a, level.level_b))
         return seen
@@ -138,7 +172,7 @@ class LearnedModel:
         found = {key: self._sounds[key] for key in keys if key in self._sounds}
         new = {key: pair for key, pair in zip(keys, pairs, strict=True) if key not in found}
         rows = [self._sound_row(key, pair) for key, pair in new.items()]
-        self._add_embeddings(rows, list(new.values()))
+        self._add_embeddings(rows, new)
         found |= dict(zip(new, rows, strict=True))
         for key in keys:
             self._sounds[key] = found[key]
@@ -150,28 +184,33 @@ class LearnedModel:
     def _sound_row(self, key: str, pair: PairInput) -> dict[str, Any]:
         if self._sound_cache is None:
             return sound_row(pair)
-        digest = hashlib.sha256(key.encode()).hexdigest()
-        return dict(self._sound_cache.fetch(digest, lambda: {k: np.asarray(v) for k, v in sound_row(pair).items()}))
+        arrays = self._sound_cache.fetch(_digest(key), lambda: {k: np.asarray(v) for k, v in sound_row(pair).items()})
+        return dict(arrays)
 
-    def _add_embeddings(self, rows: Sequence[dict[str, Any]], pairs: Sequence[PairInput]) -> None:
+    def _add_embeddings(self, rows: Sequence[dict[str, Any]], pairs: Mapping[str, PairInput]) -> None:
         """Binaural embeddings of both frames: zeros where one of them has no two ears, as in training."""
-        network = self.bundle.binaural
-        for row in rows:
-            row["embedding_a"] = row["embedding_b"] = np.zeros(EMBEDDING_SIZE, np.float16)
-        if network is None:
-            return
+        network, cache = self.bundle.binaural, self._sound_cache
         places, ears = [], []
-        for row, pair in zip(rows, pairs, strict=True):
-            if row["sound"]:
-                a, b = (ear_samples(clip, network.config) for clip in (pair.sound_a, pair.sound_b))
-                if a is not None and b is not None:
-                    places.append(row)
-                    ears += [a, b]
-        if ears:
-            # float16 on the way in and out, as training keeps them.
-            embedded = embed(network, np.stack(ears).astype(np.float16).astype(np.float32)).astype(np.float16)
-            for row, a, b in zip(places, embedded[0::2], embedded[1::2], strict=True):
-                row["embedding_a"], row["embedding_b"] = a, b
+        for row, (key, pair) in zip(rows, pairs.items(), strict=True):
+            row["embedding_a"] = row["embedding_b"] = np.zeros(EMBEDDING_SIZE, np.float16)
+            if network is None or not row["sound"]:
+                continue
+            digest = _digest(self._revisions["binaural"], key)
+            kept = None if cache is None else cache.read(digest)
+            if kept is not None:
+                row |= kept
+                continue
+            a, b = (ear_samples(clip, network.config) for clip in (pair.sound_a, pair.sound_b))
+            if a is not None and b is not None:
+                places.append((row, digest))
+                ears += [a, b]
+        if network is None or not ears:
+            return
+        # float16 on the way in and out, as training keeps them.
+        embedded = embed(network, np.stack(ears).astype(np.float16).astype(np.float32)).astype(np.float16)
+        for (row, digest), a, b in zip(places, embedded[0::2], embedded[1::2], strict=True):
+            made = {"embedding_a": a, "embedding_b": b}
+            row |= made if cache is None else cache.keep(digest, made)
 
 
 def _opened(kind: LearnedKind, backbone: BackboneKind, weights: Path | None, device: str) -> Bundle:
@@ -223,6 +262,21 @@ def _clips(pair: PairInput) -> list[tuple[SoundClip | None, FloatArray | None]]:
 
 def _key(clip: SoundClip | None, up: FloatArray | None) -> str:
     return "none" if clip is None else sound_key(clip, up, _SOUND_PARAMETERS, FEATURE_VERSION)
+
+
+def _digest(*parts: str | bytes) -> str:
+    """SHA-256, in hex, of texts and bytes."""
+    digest = hashlib.sha256()
+    for part in parts:
+        content = part.encode() if isinstance(part, str) else part
+        digest.update(len(content).to_bytes(8, "little") + content)
+    return digest.hexdigest()
+
+
+def _revision(module: nn.Module) -> str:
+    """Hash of a module's weights and of its sizes."""
+    values = (value.detach().cpu().contiguous().numpy().tobytes() for value in module.state_dict().values())
+    return _digest(repr(module), *values)
 
 
 def _stacked(rows: Sequence[dict[str, Any]], device: torch.device) -> dict[str, Tensor]:

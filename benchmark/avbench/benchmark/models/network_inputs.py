@@ -6,7 +6,7 @@ sound becomes direction maps and an azimuth spectrum. The same functions serve t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -23,7 +23,13 @@ MAP_SETTINGS = DirectionSettings(grid=DirectionGrid(azimuth_bins=72, elevation_d
 """Direction maps that the encoders compare: 72 azimuths, the horizon and the floor-ward cone, six bands."""
 SPECTRUM_SETTINGS = DirectionSettings()
 """The 360-bin azimuth spectrum of the published model."""
-MAPS = len(BANDS_HZ) * len(MAP_SETTINGS.grid.elevation_deg)
+MIDDLE_S = 0.4
+"""Length of the middle of a clip that has direction maps of its own. A head turns during a clip, and a source may be
+heard in a part of it only; what is heard around the frame itself is where it was in the frame."""
+MAPS = 2 * len(BANDS_HZ) * len(MAP_SETTINGS.grid.elevation_deg)
+"""Maps a frame: those of the whole clip, then those of its middle."""
+MAP_PARAMETERS = f"{MAP_SETTINGS!r} and of the middle {MIDDLE_S} s"
+"""All that determines the maps but the sound, for the keys of caches."""
 
 
 @dataclass(frozen=True)
@@ -90,20 +96,30 @@ def level_rotation(up: FloatArray | None) -> FloatArray:
 def direction_maps(clip: SoundClip | None, up: FloatArray | None) -> NDArray[np.float32] | None:
     """(MAPS, azimuths) direction maps of one clip, or None where its sound tells no direction.
 
-    Bands that the sample rate does not hold are zero.
+    Bands that the sample rate does not hold are zero, and so are the maps of a middle that tells no direction.
     """
     if clip is None:
         return None
     held = tuple(band for band in BANDS_HZ if band[1] <= clip.sample_rate_hz / 2)
     if not held:
         return None
-    settings = DirectionSettings(grid=MAP_SETTINGS.grid, bands_hz=held)
-    maps = direction_spectrum(clip, up, settings).maps
-    if maps is None:
+    settings = replace(MAP_SETTINGS, bands_hz=held)
+    whole = direction_spectrum(clip, up, settings).maps
+    if whole is None:
         return None
-    out = np.zeros((len(BANDS_HZ), *maps.shape[1:]), dtype=np.float32)
-    out[: len(held)] = maps
+    middle = direction_spectrum(middle_of(clip, MIDDLE_S), up, settings).maps
+    out = np.zeros((2, len(BANDS_HZ), *whole.shape[1:]), dtype=np.float32)
+    out[0, : len(held)] = whole
+    if middle is not None:
+        out[1, : len(held)] = middle
     return out.reshape(MAPS, -1)
+
+
+def middle_of(clip: SoundClip, length_s: float) -> SoundClip:
+    """The clip, of which only the middle counts as valid, as far as it was before."""
+    centre, half = len(clip.samples) // 2, round(0.5 * length_s * clip.sample_rate_hz)
+    start = min(max(clip.valid_start, centre - half), clip.valid_stop)
+    return replace(clip, valid_start=start, valid_stop=max(start, min(clip.valid_stop, centre + half)))
 
 
 def azimuth_spectrum(clip: SoundClip | None, up: FloatArray | None) -> NDArray[np.float32] | None:

@@ -186,18 +186,20 @@ def _answers(
     found = {}
     for entry, conditions in asked:
         with ProgressBar(entry.name, "answer") as bar:
-            found[entry.name] = runner.run(_sharing(entry, request.out / "sounds"), conditions, bar.update, bar.say)
+            found[entry.name] = runner.run(_sharing(entry, request.out), conditions, bar.update, bar.say)
     before = [name for name, one in found.items() if not one.new]
     if before:
         say(f"complete before, and only read: {', '.join(before)}")
     return found
 
 
-def _sharing(entry: ModelEntry, sounds: Path) -> ModelEntry:
-    """The model, keeping what it makes of sounds for the next one: many rows listen to the same."""
-    if entry.target != LEARNED[0].target or Modality.AUDIO not in entry.modalities:
+def _sharing(entry: ModelEntry, out: Path) -> ModelEntry:
+    """The model, keeping what it makes of sounds and pictures for the next one: many rows are given the same."""
+    if entry.target != LEARNED[0].target:
         return entry
-    return replace(entry, options=(*entry.options, ("sound_cache", str(sounds))))
+    kept = {Modality.AUDIO: ("sound_cache", "sounds"), Modality.VISION: ("picture_cache", "pictures")}
+    options = [(option, str(out / name)) for modality, (option, name) in kept.items() if modality in entry.modalities]
+    return replace(entry, options=(*entry.options, *options))
 
 
 def _probed_name(name: str) -> str:

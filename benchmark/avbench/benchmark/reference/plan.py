@@ -27,7 +27,7 @@ DEFAULT_MODELS = (FLOOR, "sift", PICTURES, "audio", FUSED, LATE)
 SILENCED = (FUSED, "audio")
 """Models that also get a row without sound."""
 UPLESS = (PICTURES, *SILENCED)
-"""Models that also get a row without up vectors, beside the variants."""
+"""Models that also get a row without up vectors, with silence too; of the variants, those that leave a part out."""
 HEAD_SEED = "head-seed-"
 """Begins the name of a variant that repeats the bundle with heads of another seed."""
 
@@ -43,20 +43,20 @@ class Row:
         name: What the tables call it: "fusion", "fusion+silence", "fusion@head-seed-1".
         model: The model, without backbone, variant and silence: "fusion".
         variant: Name of the variant that its weights are from, empty for the bundle itself.
-        withheld: What it is not given, though it was trained with it: sound, up, or None for nothing.
+        withheld: What it is not given, though it was trained with it: sound, up, both or nothing.
         entry: The model, ready to be run.
     """
 
     name: str
     model: str
     variant: str
-    withheld: Modality | None
+    withheld: frozenset[Modality]
     entry: ModelEntry
 
     @property
     def silent(self) -> bool:
         """Whether it is given silence in the place of sound."""
-        return self.withheld is Modality.AUDIO
+        return Modality.AUDIO in self.withheld
 
     @property
     def from_bundle(self) -> bool:
@@ -65,13 +65,20 @@ class Row:
 
     def is_plain(self, model: str) -> bool:
         """Whether it is that model of the bundle itself, with nothing withheld."""
-        return self.model == model and not self.variant and self.withheld is None
+        return self.model == model and not self.variant and not self.withheld
 
     def condition(self, suite_condition: Condition) -> Condition:
         """The condition under which it is run to stand beside others under the suite's."""
-        if self.withheld is None:
-            return suite_condition
-        return (silence() if self.silent else without_up()).under(suite_condition)
+        condition = suite_condition
+        if self.silent:
+            condition = silence().under(condition)
+        if Modality.UP in self.withheld:
+            condition = without_up().under(condition)
+        return condition
+
+    def without(self, modality: Modality, name: str) -> Row:
+        """The same with something more withheld."""
+        return _renamed(replace(self, name=f"{self.name}+{name}", withheld=self.withheld | {modality}))
 
 
 @dataclass(frozen=True)
@@ -121,16 +128,25 @@ def plan_rows(
     rows = []
     for name in names:
         entry = find_model(name, weights=weights if name in _LEARNED else None)
-        row = Row(entry.name, _LEARNED.get(name, entry.name), "", withheld=None, entry=entry)
+        row = Row(entry.name, _LEARNED.get(name, entry.name), "", withheld=frozenset(), entry=entry)
         rows.append(row)
         if row.model in SILENCED:
-            rows.append(_renamed(replace(row, name=f"{row.name}+silence", withheld=Modality.AUDIO)))
-    if variants:
-        upless = [row for row in rows if row.model in UPLESS and row.withheld is None]
-        rows += [_renamed(replace(row, name=f"{row.name}+without-up", withheld=Modality.UP)) for row in upless]
+            rows.append(row.without(Modality.AUDIO, "silence"))
     if variants and any(name in _LEARNED for name in names):
-        rows += _variant_rows(names, weights or SHIPPED)
+        upless = [row for row in rows if row.model in UPLESS and (row.model == FUSED or not row.silent)]
+        others = _variant_rows(names, weights or SHIPPED)
+        upless += [row for row in others if row.model == FUSED and _leaves_a_part_out(row)]
+        rows += [*others, *(row.without(Modality.UP, "without-up") for row in upless)]
     return rows
+
+
+def _leaves_a_part_out(row: Row) -> bool:
+    """Whether a variant is neither a repeat with another seed nor a control, and knows of up."""
+    folder = row.entry.weights_path
+    assert folder is not None  # noqa: S101 - variants are bundles
+    content = describe_bundle(folder).content
+    control = content.get("facts", {}).get("control", False)
+    return content["uses_up"] and not control and not row.variant.startswith(HEAD_SEED)
 
 
 def _default_models(weights: Path | None, *, can_fit: bool, say: Callable[[str], None]) -> list[str]:
@@ -154,7 +170,7 @@ def _variant_rows(names: Sequence[str], bundle: Path) -> list[Row]:
         for name in names:
             if _LEARNED.get(name) in variant.models:
                 entry = find_model(name, weights=variant.folder)
-                row = Row(f"{name}@{variant.name}", _LEARNED[name], variant.name, withheld=None, entry=entry)
+                row = Row(f"{name}@{variant.name}", _LEARNED[name], variant.name, withheld=frozenset(), entry=entry)
                 rows.append(_renamed(row))
     return rows
 
@@ -173,7 +189,7 @@ def contrasts(rows: Sequence[Row]) -> list[Contrast]:
     found = {(row.model, row.variant, row.withheld): row for row in rows if not row.silent}
     made = []
     for row in rows:
-        without = None if row.silent else row.withheld
+        without = row.withheld - {Modality.AUDIO}
         if row.model in (FUSED, LATE):
             pictures = found.get((PICTURES, row.variant, without), found.get((PICTURES, "", without)))
             if pictures is not None:

@@ -50,7 +50,7 @@ def _score_table(title: str, cells: Sequence[Cell]) -> Table:
     notes = [_BRACKETS, f"/ {FLOOR}: mean rotation error as a share of that row's, paired"]
     if any(cell.row.silent for cell in cells):
         notes.append("+silence: the same model with all samples zero")
-    if any(cell.row.withheld is Modality.UP for cell in cells):
+    if any(Modality.UP in cell.row.withheld for cell in cells):
         notes.append("+without-up: the same model, trained with up vectors, without them")
     if any(cell.row.variant for cell in cells):
         notes.append("@NAME: the model of the variant NAME of the bundle")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pyarrow as pa
 
 from avbench.benchmark.models.backbones.reloc3r import WEIGHTS_LICENCE
 from avbench.benchmark.models.bundle import BackboneKind
+from avbench.benchmark.models.bundle_files import describe_bundle
 from avbench.benchmark.origin import ORIGIN_COLUMNS, simulated_pairs
 from avbench.benchmark.training.encoders import TRAIN_SPLIT, VALIDATION_SPLIT, Splits, TrainRequest
 from avbench.benchmark.training.loop import StageResult
@@ -34,7 +36,7 @@ def training_facts(request: TrainRequest, splits: Splits, stages: Mapping[str, S
     train, validation = (splits.dataset.table(split, columns) for split in (TRAIN_SPLIT, VALIDATION_SPLIT))
     own_backbone = request.model.backbone is BackboneKind.RELOC3R
     used: dict[str, pa.Table] = {}
-    if request.listens or not own_backbone:
+    if request.listens or request.trains_backbone:
         used["encoders"] = train.take(splits.division.encoders)
     if request.config.heads_of(request.model.name):
         used["heads"] = train.take(splits.division.heads)
@@ -51,6 +53,22 @@ def training_facts(request: TrainRequest, splits: Splits, stages: Mapping[str, S
         "licence": WEIGHTS_LICENCE if own_backbone else "Apache-2.0",
         "config": asdict(request.config),
         "validation": {name: dict(one.history[one.best_epoch].validation) for name, one in stages.items()},
+        "taken_backbone": _taken_backbone(request.backbone_weights) if not own_backbone else None,
+    }
+
+
+def _taken_backbone(bundle: Path | None) -> dict[str, Any] | None:
+    """What trained the backbone that was taken from another bundle as it is; None where it was trained here."""
+    if bundle is None:
+        return None
+    content = describe_bundle(bundle).content
+    facts = content["facts"]
+    return facts.get("taken_backbone") or {
+        "sha256": content["backbone"]["sha256"],
+        "data": facts["data"],
+        "pairs": facts["pairs"]["encoders"],
+        "simulated_pairs": facts["simulated_pairs"]["encoders"],
+        "validation": facts["validation"].get("vision encoder", {}),
     }
 
 

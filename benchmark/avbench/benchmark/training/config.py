@@ -154,7 +154,7 @@ class SoundSettings:
 class HeadSettings:
     """Sizes of the heads, how they are trained, and from which seeds; further seeds get bundles of their own."""
 
-    hidden_dim: int = 192
+    hidden_dim: int = 96
     late_sound_dims: tuple[int, ...] = (256, 192)
     late_hidden_dims: tuple[int, ...] = (320, 320, 320, 256)
     schedule: Schedule = _HEAD_SCHEDULE

@@ -20,9 +20,10 @@ from torch import nn
 from avbench.benchmark.audio.binaural_pretraining import BinauralNetwork
 from avbench.benchmark.dataset import PairDataset, open_dataset
 from avbench.benchmark.models.audio_encoder import SoundEncoder
-from avbench.benchmark.models.backbones.tiny import TinyBackbone
+from avbench.benchmark.models.backbones.tiny import TinyBackbone, TinyConfig
 from avbench.benchmark.models.backbones.two_view import TwoViewBackbone
-from avbench.benchmark.models.bundle import BackboneKind, backbone_from_checkpoint
+from avbench.benchmark.models.bundle import BackboneKind, backbone_from_checkpoint, load_bundle
+from avbench.benchmark.models.bundle_files import describe_bundle
 from avbench.benchmark.training.binaural_stage import BinauralStage, no_embeddings, pair_embeddings
 from avbench.benchmark.training.config import ModelChoice, ModelName, TrainConfig
 from avbench.benchmark.training.curves import write_curves
@@ -37,7 +38,7 @@ from avbench.preprocessing.errors import InputError
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-TRAINING_VERSION = 1
+TRAINING_VERSION = 2
 """Raised with every change of what training does; stages of another version are trained again."""
 
 TRAIN_SPLIT, VALIDATION_SPLIT = "train", "val"
@@ -57,7 +58,7 @@ class TrainRequest:
         out: Folder of the bundle.
         work: Folder of caches and stages; runs that share one share what is equal in them.
         config: The settings.
-        backbone_weights: Checkpoint of the backbone `reloc3r`.
+        backbone_weights: A backbone that is not trained: a checkpoint of `reloc3r`, or a bundle with a `tiny`.
         cpu: Whether accelerators are left alone.
         jobs: Processes that compute features.
     """
@@ -75,6 +76,11 @@ class TrainRequest:
     def sees(self) -> bool:
         """Whether pictures are looked at."""
         return self.model.name is not ModelName.AUDIO
+
+    @property
+    def trains_backbone(self) -> bool:
+        """Whether the backbone is trained, and not taken as it is."""
+        return self.sees and self.model.backbone is BackboneKind.TINY and self.backbone_weights is None
 
     @property
     def listens(self) -> bool:
@@ -203,7 +209,7 @@ def open_splits(request: TrainRequest, accelerator: Accelerator) -> Splits:
 
     groups = dataset.table(TRAIN_SPLIT, ("group_id",)).column("group_id").to_pylist()
     division = divide(groups, config.encoder_share)
-    _check_size("encoders", len(division.encoders), config.vision.schedule if request.sees else None)
+    _check_size("encoders", len(division.encoders), config.vision.schedule if request.trains_backbone else None)
     if config.heads_of(request.model.name):
         _check_size("heads", len(division.heads), config.head.schedule)
     splits = Splits(dataset, arrays(TRAIN_SPLIT, config.forget_up_share), arrays(VALIDATION_SPLIT, 0.0), division)
@@ -291,6 +297,8 @@ def train_vision(request: TrainRequest, splits: Splits, accelerator: Accelerator
         backbone = backbone_from_checkpoint(request.backbone_weights, sizes.network, request.image_size)
         return Trained(backbone, sha256_of(request.backbone_weights))
     network = config.vision.network
+    if request.backbone_weights is not None:
+        return _taken_backbone(request.backbone_weights, network)
     tiny = seeded(config.seed, lambda: TinyBackbone(network))
     depths = read_depths(splits.dataset, TRAIN_SPLIT, splits.train.pair_ids, network)
     facts = splits.facts("pictures") | {
@@ -300,6 +308,23 @@ def train_vision(request: TrainRequest, splits: Splits, accelerator: Accelerator
     stage = VisionStage(tiny, splits.train, splits.division.encoders, splits.validation, depths)
     result = run(stage, config.vision.schedule, request, config.seed, facts, accelerator)
     return Trained(rounded(tiny, half=config.half), sha256_of(result.weights), result)
+
+
+def _taken_backbone(bundle: Path, network: TinyConfig) -> Trained[TwoViewBackbone]:
+    """The backbone `tiny` of a bundle.
+
+    Raises:
+        InputError: There is no bundle, or it has no such backbone.
+    """
+    backbone = load_bundle(bundle).backbone
+    if not isinstance(backbone, TinyBackbone) or backbone.config != network:
+        raise InputError(
+            bundle,
+            found="a backbone of other sizes" if isinstance(backbone, TinyBackbone) else "no backbone tiny",
+            expected="one of the sizes under vision.network",
+            hint="choose the preset and --config that it was trained with, or train without --backbone-weights",
+        )
+    return Trained(backbone, str(describe_bundle(bundle).content["backbone"]["sha256"]))
 
 
 def train_sound(

@@ -9,7 +9,7 @@ same versions in the same order.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 
 import numpy as np
@@ -20,10 +20,11 @@ from tqdm import tqdm
 
 from avbench.benchmark.models.audio_encoder import SoundEncoder, SoundFeatures
 from avbench.benchmark.models.backbones.two_view import TwoViewBackbone, TwoViewFeatures
-from avbench.benchmark.models.fusion import FusedPose, GatedHead, LateHead, Level
+from avbench.benchmark.models.fusion import FusedPose, GatedHead, LateHead, Level, miss_grid_deg
+from avbench.benchmark.models.yaw import wrapped_deg
 from avbench.benchmark.training.augment import mirror_pairs
 from avbench.benchmark.training.loop import Batch
-from avbench.benchmark.training.losses import confidence_loss, pose_loss
+from avbench.benchmark.training.losses import YAW_WEIGHT, confidence_loss, pose_loss, yaw_loss
 from avbench.benchmark.training.pair_arrays import PairArrays
 from avbench.benchmark.training.stages import (
     CONFIDENCE_WEIGHT,
@@ -33,6 +34,7 @@ from avbench.benchmark.training.stages import (
     PoseFigures,
     clean_and_corrupted,
     label_batch,
+    level_yaw_deg,
     picture_batch,
     sound_batch,
     sound_input,
@@ -40,7 +42,7 @@ from avbench.benchmark.training.stages import (
     two_view_input,
 )
 
-WRONG_SHARE = 0.15
+WRONG_SHARE = 0.25
 _BLOCK = 128
 _VALIDATION_BATCH = 1024
 
@@ -157,6 +159,7 @@ def _row(batch: Batch, seen: TwoViewFeatures, heard: SoundFeatures | None) -> di
             "heard_rotation": heard.rotation_level,
             "heard_translation": heard.translation_level,
             "heard_confidence": heard.confidence,
+            "heard_yaw_evidence": heard.yaw_evidence,
         }
     if "spectrum_b" in batch:
         # The published design reads frame b's sound alone; silent pairs are zero. Both are of float16 already.
@@ -164,8 +167,9 @@ def _row(batch: Batch, seen: TwoViewFeatures, heard: SoundFeatures | None) -> di
     return {name: value.cpu() for name, value in row.items()}
 
 
-_HEARD = ("heard_feature", "heard_rotation", "heard_translation", "heard_confidence", "spectrum", "embedding")
-_SILENCED = ("heard_feature", "heard_confidence", "spectrum", "embedding")
+_SOUND_FEATURES = tuple(f"heard_{one.name.removesuffix('_level')}" for one in fields(SoundFeatures))
+_HEARD = (*_SOUND_FEATURES, "spectrum", "embedding")
+_SILENCED = ("heard_feature", "heard_confidence", "heard_yaw_evidence", "spectrum", "embedding")
 
 
 def silence(batch: Batch, chosen: Tensor) -> Batch:
@@ -200,13 +204,12 @@ def run_head(head: GatedHead | LateHead, batch: Mapping[str, Tensor], *, listens
         return head(seen, batch["spectrum"], batch["embedding"], level)  # type: ignore[no-any-return]
     heard = None
     if listens:
-        names = ("heard_feature", "heard_rotation", "heard_translation", "heard_confidence")
-        heard = SoundFeatures(*(batch[name] for name in names))
+        heard = SoundFeatures(*(batch[name] for name in _SOUND_FEATURES))
     return head(seen, heard, level)  # type: ignore[no-any-return]
 
 
 class HeadTask(nn.Module):
-    """Pose and confidence loss of a head."""
+    """Pose, yaw and confidence loss of a head."""
 
     def __init__(self, head: GatedHead | LateHead, *, listens: bool) -> None:
         super().__init__()
@@ -220,6 +223,9 @@ class HeadTask(nn.Module):
         loss = POSE_WEIGHT * pose_loss(
             pose.rotation_a_b, pose.translation_a_b, R, batch["translation"], batch["metric"], batch["direction"]
         )
+        if pose.miss_log_probability is not None and pose.seen_yaw_rad is not None:
+            missed_deg = wrapped_deg(level_yaw_deg(batch) - torch.rad2deg(pose.seen_yaw_rad))
+            loss = loss + YAW_WEIGHT * yaw_loss(pose.miss_log_probability, miss_grid_deg().to(missed_deg), missed_deg)
         return loss + CONFIDENCE_WEIGHT * confidence_loss(pose.confidence_logit, pose.rotation_a_b, R)
 
 

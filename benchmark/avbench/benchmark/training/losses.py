@@ -9,9 +9,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from avbench.benchmark.models.backbones.two_view import SURE_WITHIN_DEG, rotation_angle_rad
+from avbench.benchmark.models.yaw import spread_on
 
 DIRECTION_WEIGHT = 0.5
 LENGTH_WEIGHT = 0.3
+YAW_WEIGHT = 0.3
 
 
 def pose_loss(
@@ -45,3 +47,8 @@ def confidence_loss(logit: Tensor, rotation: Tensor, true_rotation: Tensor) -> T
         angle = rotation_angle_rad(true_rotation.transpose(1, 2) @ rotation.detach())
         right = (angle < math.radians(SURE_WITHIN_DEG)).to(logit.dtype)
     return F.binary_cross_entropy_with_logits(logit, right)
+
+
+def yaw_loss(log_probability: Tensor, grid_deg: Tensor, true_yaw_deg: Tensor) -> Tensor:
+    """Cross-entropy of log-probabilities (B, grid) of yaws against the true ones (B,), both in degrees, mean."""
+    return -(spread_on(true_yaw_deg, grid_deg) * log_probability).sum(dim=-1).mean()

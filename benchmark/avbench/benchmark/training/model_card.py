@@ -225,10 +225,21 @@ def _data(facts: Mapping[str, Any]) -> list[str]:
     ]
     sources, licences = " and ".join(facts["data_sources"]), " and ".join(facts["data_licences"])
     return [
-        f"`{facts['data_name']}`, fingerprint `{facts['data']}`, source {sources}, licence {licences}.",
+        f"`{facts['data_name']}`, fingerprint `{facts['data']}`, read as {sources}, licence {licences}.",
         markdown_table(("used for", "pairs", "groups", "simulated"), rows),
         "A group (place, take or wearer) is in one of these rows only.",
+        *([_taken_backbone(facts["taken_backbone"])] if facts["taken_backbone"] else []),
     ]
+
+
+def _taken_backbone(taken: Mapping[str, Any]) -> str:
+    rotation_deg = taken["validation"].get("clean_rotation_mean_deg")
+    reached = "" if rotation_deg is None else f" Its mean rotation error on validation was {rotation_deg:.2f} degrees."
+    return (
+        f"The visual backbone was not trained here but taken from another bundle as it is: weights "
+        f"`{taken['sha256'][:12]}`, trained on {taken['pairs']:,} pairs ({taken['simulated_pairs']:,} of them "
+        f"simulated) of data `{taken['data']}`.{reached}"
+    )
 
 
 def _training(facts: Mapping[str, Any], run: TrainingRun) -> list[str]:

@@ -27,6 +27,7 @@ from avbench.benchmark.dataset import PairDataset, open_dataset
 from avbench.benchmark.metrics_spec import load_metrics_spec
 from avbench.benchmark.model_api import Modality, PairInput
 from avbench.benchmark.models.network_inputs import (
+    MAP_PARAMETERS,
     MAP_SETTINGS,
     MAPS,
     SPECTRUM_SETTINGS,
@@ -37,7 +38,7 @@ from avbench.benchmark.models.network_inputs import (
 from avbench.benchmark.scoring import Labels
 from avbench.preprocessing.recording import Scale
 
-ARRAYS_VERSION = 2
+ARRAYS_VERSION = 3
 """Raised with every change of what the arrays hold; caches of another version are made again."""
 
 _BLOCK_PAIRS = 64
@@ -204,7 +205,7 @@ class _Sounds:
 
     def settings(self) -> Mapping[str, Any]:
         return {
-            "maps": repr(MAP_SETTINGS),
+            "maps": MAP_PARAMETERS,
             "spectrum": repr(SPECTRUM_SETTINGS),
             "features": FEATURE_VERSION,
             "ears": [self.ears.sample_rate_hz, self.ears.duration_s],

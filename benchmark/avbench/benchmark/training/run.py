@@ -26,6 +26,7 @@ from safetensors.torch import load_file, save_file
 from avbench.benchmark.audio.binaural_pretraining import EMBEDDING_SIZE
 from avbench.benchmark.models.backbones.two_view import TwoViewBackbone
 from avbench.benchmark.models.bundle import BackboneKind, Bundle, Head, save_bundle
+from avbench.benchmark.models.bundle_files import BUNDLE_NAME, describe_bundle
 from avbench.benchmark.models.fusion import GatedConfig, GatedHead, LateConfig, LateHead
 from avbench.benchmark.parts import refuse_other_settings
 from avbench.benchmark.provenance import device_name, package_versions
@@ -166,7 +167,7 @@ def _record(request: TrainRequest, splits: Splits, *, overwrite: bool, write: bo
         "training_version": TRAINING_VERSION,
         "model": str(request.model),
         "data": splits.dataset.fingerprint,
-        "backbone_weights": None if weights is None or not weights.is_file() else sha256_of(weights),
+        "backbone_weights": None if weights is None else _weights_sha256(weights),
         **flat_settings(asdict(request.config)),
     }
     path = request.out / RECORD_NAME
@@ -180,6 +181,15 @@ def _record(request: TrainRequest, splits: Splits, *, overwrite: bool, write: bo
         write_text(path, json.dumps(wanted, indent=1) + "\n")
 
 
+def _weights_sha256(weights: Path) -> str | None:
+    """Hash of a checkpoint or of a bundle's backbone; None where there is neither, which is said when it is needed."""
+    if weights.is_file():
+        return sha256_of(weights)
+    if (weights / BUNDLE_NAME).is_file():
+        return str(describe_bundle(weights).content["backbone"].get("sha256"))
+    return None
+
+
 def _encoders(
     request: TrainRequest, splits: Splits, accelerator: Accelerator
 ) -> tuple[Trained[TwoViewBackbone] | None, SoundParts | None]:
@@ -188,7 +198,7 @@ def _encoders(
     if not request.listens:
         return train_vision(request, splits, accelerator), None
     alone = accelerator.num_processes == 1 and accelerator.device.type == "cpu"
-    if alone and request.jobs > 1 and request.model.backbone is BackboneKind.TINY:
+    if alone and request.jobs > 1 and request.trains_backbone:
         # Each keeps one core busy for about as long.
         with in_background(_sound_beside, request):
             vision = train_vision(request, splits, accelerator)
@@ -251,7 +261,10 @@ def _head(name: HeadName, config: TrainConfig, vision: Trained[TwoViewBackbone],
             )
         )
     heard = sound.encoder.module.feature_dim if name.listens and sound is not None and sound.encoder else 0
-    return GatedHead(GatedConfig(visual_dim, heard, sizes.hidden_dim))
+    listening = config.sound.encoder
+    return GatedHead(
+        GatedConfig(visual_dim, heard, sizes.hidden_dim, listening.largest_lag_deg, 360.0 / listening.azimuths)
+    )
 
 
 def _versions(

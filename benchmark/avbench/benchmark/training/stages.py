@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from avbench.benchmark.models.audio_encoder import SoundEncoder, SoundInput
 from avbench.benchmark.models.backbones.tiny import TinyBackbone, TinyConfig, matching_loss, true_matches
 from avbench.benchmark.models.backbones.two_view import TwoViewInput, level_to_camera, rotation_angle_rad
+from avbench.benchmark.models.yaw import yaw_rad
 from avbench.benchmark.training.augment import (
     CORRUPTED_SHARE,
     corrupt_pictures,
@@ -21,7 +22,7 @@ from avbench.benchmark.training.augment import (
     swap_frames,
 )
 from avbench.benchmark.training.loop import Batch
-from avbench.benchmark.training.losses import confidence_loss, pose_loss
+from avbench.benchmark.training.losses import YAW_WEIGHT, confidence_loss, pose_loss, yaw_loss
 from avbench.benchmark.training.pair_arrays import PairArrays
 from avbench.preprocessing.errors import InputError
 
@@ -264,7 +265,7 @@ def clean_and_corrupted(clean: Mapping[str, float], corrupted: Mapping[str, floa
 
 
 class SoundTask(nn.Module):
-    """Pose and confidence loss of the sound encoder alone."""
+    """Pose, yaw and confidence loss of the sound encoder alone."""
 
     def __init__(self, encoder: SoundEncoder) -> None:
         super().__init__()
@@ -280,8 +281,17 @@ class SoundTask(nn.Module):
         loss = POSE_WEIGHT * pose_loss(
             rotation, translation, R, batch["translation"], batch["metric"], batch["direction"]
         )
+        # The cross-entropy goes on teaching where two yaws are as likely as each other, and the best pose lies between.
+        yaws = torch.log_softmax(self.encoder.yaw_log_prior + heard.yaw_evidence, dim=-1)
+        grid_deg = self.encoder.config.yaw_grid_deg.to(yaws.device)
+        loss = loss + YAW_WEIGHT * yaw_loss(yaws, grid_deg, level_yaw_deg(batch))
         logit = torch.logit(heard.confidence.float(), eps=1e-5)
         return loss + CONFIDENCE_WEIGHT * confidence_loss(logit, rotation, R)
+
+
+def level_yaw_deg(batch: Mapping[str, Tensor]) -> Tensor:
+    """True yaws (B,) between the level axes of the frames of a batch, degrees."""
+    return torch.rad2deg(yaw_rad(batch["level_a"] @ batch["rotation"] @ batch["level_b"].transpose(1, 2)))
 
 
 @dataclass(frozen=True)
