@@ -250,7 +250,7 @@ def test_the_files_hold_what_the_tables_show(made: tuple[Path, TableOutcome], do
         assert f"**{table.title}**" in page
         assert all(len(row) == len(table.headers) for row in table.rows)
     scores = list(csv.DictReader(io.StringIO((out / "scores.csv").read_text())))
-    assert len(scores) == len(document["scores"]) == 2 * 21
+    assert len(scores) == len(document["scores"]) == 2 * 23
     for line, entry in zip(scores, document["scores"], strict=True):
         assert (line["model"], line["condition"]) == (entry["model"], entry["condition"])
         assert float(line[f"metrics.{ROTATION}.low"]) == entry["metrics"][ROTATION]["low"]
