@@ -233,6 +233,31 @@ def test_the_same_command_again_asks_nothing_anew(
     assert outcome.runs_made == ("mean-motion",)
 
 
+def test_runs_beside_each_other_answer_as_one_after_the_other(
+    made: tuple[Path, TableOutcome], data: Path, bundle: Path, suite: Path, tmp_path: Path
+) -> None:
+    beside = {"settings": RunSettings(timeout_s=300.0), "jobs": 3, "suite": suite, "weights": bundle}
+    models = ("mean-motion", "vision", "fusion")
+    outcome, said = make(data, tmp_path / "out", models=models, variants=False, probes=True, **beside)
+    assert outcome.runs_made == (*models, "fusion+silence", "fusion+probes")
+    assert said[-1].startswith("5 runs made in ")
+    assert said[-1].endswith(" s, at most 3 at a time")
+    for name in outcome.runs_made:
+        here, there = (
+            read_predictions(out / "runs" / name / "predictions.parquet") for out in (tmp_path / "out", made[0])
+        )
+        assert here.conditions == there.conditions
+        # Another number of threads may sum in another order.
+        np.testing.assert_allclose(here.rotation_a_b, there.rotation_a_b, atol=1e-5)
+    with pytest.raises(InputError, match="jobs: found 3 and no time limit"):
+        make(data, tmp_path / "here", **{**beside, "settings": IN_THIS_PROCESS})
+    broken = tmp_path / "broken.py"
+    broken.write_text("class M:\n    def __init__(self):\n        raise OSError('no such disk')\n")
+    with pytest.raises(InputError, match=r"model broken\.py:M: .*no such disk"):
+        make(data, tmp_path / "failed", models=(f"{broken}:M", "sift"), **beside)
+    assert not (tmp_path / "failed" / "table.md").exists()
+
+
 def test_the_files_hold_what_the_tables_show(made: tuple[Path, TableOutcome], document: Any) -> None:
     out, outcome = made
     assert {path.name for path in outcome.files} == {

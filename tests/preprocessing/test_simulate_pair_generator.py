@@ -12,8 +12,9 @@ from avbench.preprocessing.pair_row import RowSettings, moments_of, pair_rows, p
 from avbench.preprocessing.pairs import PairSettings, choose_pairs
 from avbench.preprocessing.picture import PictureFormat, decode_picture
 from avbench.preprocessing.schema import COLUMNS, table_from_rows
-from avbench.preprocessing.simulate.pair_generator import SimulatedSound, pairs_of_room
+from avbench.preprocessing.simulate.pair_generator import pairs_of_room
 from avbench.preprocessing.simulate.world import RecordingSettings, make_world
+from avbench.preprocessing.simulate.world_sound import SimulatedSound
 from avbench.preprocessing.simulate.write import write_recording
 from avbench.preprocessing.sound_clip import decode_clip
 from avbench.preprocessing.sources.folder import find, open_ref

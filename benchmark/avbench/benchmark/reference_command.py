@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import click
+
+_MOST_JOBS = 4  # each run has a process with a model of its own in memory
 
 
 @click.command(short_help="Make the table of the reference models on a data set.")
@@ -43,6 +46,9 @@ import click
     help="Data set from whose training split mean-motion learns.  [default: DATA]",
 )
 @click.option("--device", default="cpu", show_default=True, help="Handed to models that take one.")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), help="Runs made at a time.  [default: one per processor, at most 4]"
+)
 @click.option("--overwrite", is_flag=True, help="Make all runs anew.")
 def reference(
     data: Path,
@@ -56,6 +62,7 @@ def reference(
     limit: int | None,
     training_data: Path | None,
     device: str,
+    jobs: int | None,
     overwrite: bool,  # noqa: FBT001 - as above
 ) -> None:
     """Evaluate the reference models and the variants of their bundle, and compare them, in one table.
@@ -84,6 +91,7 @@ def reference(
         settings=RunSettings(split=split, limit=limit, device=device),
         command=("avbench", *sys.argv[1:]),
         overwrite=overwrite,
+        jobs=jobs or min(os.cpu_count() or 1, _MOST_JOBS),
     )
     outcome = make_table(request, say=lambda line: click.echo(line, err=True))
     click.echo(f"{outcome.caption}\n")

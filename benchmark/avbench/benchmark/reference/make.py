@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from avbench.benchmark.comparison_tables import Table
@@ -36,6 +38,7 @@ from avbench.benchmark.reference.tables import (
     timing_table,
 )
 from avbench.benchmark.scoring import Labels
+from avbench.benchmark.side_by_side import Check, side_by_side
 from avbench.benchmark.statistics import CONFIDENCE, DEFAULT_RESAMPLES, Clusters, draw_clusters
 from avbench.preprocessing.atomic import write_text
 from avbench.preprocessing.errors import InputError
@@ -60,6 +63,7 @@ class TableRequest:
         settings: How models are run, and on which split.
         command: What was typed.
         overwrite: Whether earlier runs are made anew.
+        jobs: Runs made at a time.
     """
 
     dataset: PairDataset
@@ -73,6 +77,7 @@ class TableRequest:
     settings: RunSettings
     command: tuple[str, ...]
     overwrite: bool = False
+    jobs: int = 1
 
 
 @dataclass(frozen=True)
@@ -100,12 +105,19 @@ def make_table(request: TableRequest, *, say: Callable[[str], None]) -> TableOut
         say: Told, in lines, what is left out and what was done before.
 
     Raises:
-        InputError: The data set, a model, a bundle or the suite is missing or damaged, or the folder has runs of other
-            settings.
+        InputError: The data set, a model, a bundle or the suite is missing or damaged, the folder has runs of other
+            settings, or several runs at a time are wanted of models in this process.
         MissingDependencyError: matplotlib is not installed.
         OutputError: A file cannot be written.
     """
     require_plotting()
+    if request.jobs > 1 and request.settings.timeout_s is None:
+        # Each seeds the random numbers of its process.
+        raise InputError(
+            "jobs",
+            found=f"{request.jobs} and no time limit",
+            expected="1 job for models without processes of their own",
+        )
     suite = load_suite(request.suite)
     seen = suite_conditions(suite)
     rows = _rows(request, say)
@@ -174,23 +186,45 @@ def _answers(
         request.dataset,
         request.training,
         request.out / "runs",
-        request.settings,
+        _shared_out(request.settings, request.jobs),
         suite,
         request.command,
         overwrite=request.overwrite,
     )
     asked = [(row.entry, [row.condition(one) for one in seen]) for row in rows]
+    order = [row.name for row in rows]
     if plans:
-        entry = next(row.entry for row in rows if row.is_plain(FUSED))
-        asked.append((replace(entry, name=_probed_name(entry.name)), probe_conditions(plans, seen)))
-    found = {}
-    for entry, conditions in asked:
+        place = next(place for place, row in enumerate(rows) if row.is_plain(FUSED))
+        entry = replace(rows[place].entry, name=_probed_name(rows[place].name))
+        # It has the most to answer: begun last, it would be waited for alone.
+        asked.insert(place + 1, (entry, probe_conditions(plans, seen)))
+        order.append(entry.name)
+
+    def answer(entry: ModelEntry, conditions: Sequence[Condition], check: Check) -> Answers:
         with ProgressBar(entry.name, "answer") as bar:
-            found[entry.name] = runner.run(_sharing(entry, request.out), conditions, bar.update, bar.say)
+
+            def progress(done: int, count: int) -> None:
+                check()
+                bar.update(done, count)
+
+            return runner.run(_sharing(entry, request.out), conditions, progress, bar.say)
+
+    began = monotonic()
+    made = side_by_side([partial(answer, entry, conditions) for entry, conditions in asked], request.jobs)
+    took = monotonic() - began
+    by_name = {entry.name: one for (entry, _), one in zip(asked, made, strict=True)}
+    found = {name: by_name[name] for name in order}
     before = [name for name, one in found.items() if not one.new]
     if before:
         say(f"complete before, and only read: {', '.join(before)}")
+    if len(before) < len(found):
+        say(f"{len(found) - len(before)} runs made in {took:.0f} s, at most {request.jobs} at a time")
     return found
+
+
+def _shared_out(settings: RunSettings, jobs: int) -> RunSettings:
+    """The settings of one of so many runs at a time: together they have the threads that one alone would have."""
+    return settings if jobs == 1 else replace(settings, workers=max(1, settings.threads // jobs))
 
 
 def _sharing(entry: ModelEntry, out: Path) -> ModelEntry:

@@ -237,6 +237,7 @@ def timing_table(timings: Sequence[Timing]) -> Table:
         (
             "an answer: one pair under one condition that the model can tell from others",
             "seconds by the clock when the run was made; reading and corrupting go on while the model is busy",
+            "runs made beside each other (`--jobs`) slow each other down, and together take less than the sum",
         ),
     )
 

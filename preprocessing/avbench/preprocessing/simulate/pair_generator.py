@@ -22,12 +22,12 @@ from avbench.preprocessing.recording import (
     Frame,
     Recording,
     Rig,
-    SampleFormat,
     Scale,
     Trajectory,
     UpSource,
 )
 from avbench.preprocessing.simulate.world import RecordingSettings, World, make_world
+from avbench.preprocessing.simulate.world_sound import SimulatedSound, join_stretches
 from avbench.preprocessing.simulate.write import LICENCE, frame_times_s, pose_times_ns
 from avbench.preprocessing.sound_clip import cut_clip
 
@@ -102,59 +102,6 @@ class SimulatedFrames:
         if index not in self._images:
             self._images[index] = self._world.picture(self._time_ns[index] / 1e9)
         return self._images[index]
-
-
-class SimulatedSound:
-    """Sound of a world, computed over stretches that are announced first.
-
-    Args:
-        world: What sounds.
-        stretches: (K, 2) first samples and ends of what will be read. None: all of it.
-    """
-
-    def __init__(self, world: World, stretches: NDArray[np.int64] | None = None) -> None:
-        self._world = world
-        whole = np.array([[0, world.settings.samples]], dtype=np.int64)
-        self._stretches = whole if stretches is None else _join(stretches, world.settings.samples)
-        self._computed: dict[int, NDArray[np.int16]] = {}
-
-    @property
-    def sample_rate_hz(self) -> int:
-        """Samples a second."""
-        return self._world.settings.sample_rate_hz
-
-    @property
-    def channels(self) -> int:
-        """Number of channels."""
-        return len(self._world.rig.mic_positions_m)
-
-    @property
-    def sample_format(self) -> SampleFormat:
-        """What the samples are."""
-        return SampleFormat.INT16
-
-    @property
-    def start_ns(self) -> int:
-        """Time of the first sample: that of the first frame."""
-        return 0
-
-    @property
-    def samples(self) -> int:
-        """Number of samples a channel."""
-        return self._world.settings.samples
-
-    def read(self, start: int, stop: int) -> NDArray[np.generic]:
-        """Samples [start, stop), (stop - start, channels) int16.
-
-        Raises:
-            ValueError: They were not announced.
-        """
-        for first, end in self._stretches.tolist():
-            if first <= start and stop <= end:
-                if first not in self._computed:
-                    self._computed[first] = self._world.sound(first, end - first)
-                return self._computed[first][start - first : stop - first]
-        raise ValueError(f"samples {start} to {stop} were not announced")
 
 
 def as_recording(world: World, stretches: NDArray[np.int64] | None = None) -> Recording:
@@ -236,16 +183,5 @@ def _stretches(recording: Recording, frames: NDArray[np.int64], rows: RowSetting
     assert sound is not None  # noqa: S101 - `as_recording` gave one
     centre = np.rint(recording.frames.time_ns[frames] * (sound.sample_rate_hz / 1e9)).astype(np.int64)
     half = round(0.5 * rows.clip_seconds * sound.sample_rate_hz) + 1
-    joined = _join(np.stack([centre - half, centre + half], axis=-1), sound.samples)
+    joined = join_stretches(np.stack([centre - half, centre + half], axis=-1), sound.samples)
     return None if np.diff(joined, axis=1).sum() > _WHOLE_SHARE * sound.samples else joined
-
-
-def _join(stretches: NDArray[np.int64], samples: int) -> NDArray[np.int64]:
-    """Stretches (K, 2) cut to [0, samples), sorted, those that overlap made one."""
-    joined: list[list[int]] = []
-    for start, stop in sorted(np.clip(stretches, 0, samples).tolist()):
-        if joined and start <= joined[-1][1]:
-            joined[-1][1] = max(joined[-1][1], stop)
-        else:
-            joined.append([start, stop])
-    return np.array(joined, dtype=np.int64).reshape(-1, 2)

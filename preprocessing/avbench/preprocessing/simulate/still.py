@@ -13,58 +13,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import relative_pose, rotation_error_deg
 from avbench.preprocessing.recording import SampleFormat
 from avbench.preprocessing.simulate.world import World
+from avbench.preprocessing.simulate.world_sound import StillSound
 from avbench.preprocessing.sound_clip import cut_clip, decode_clip, encode_clip, level_dbfs
 
 _LABEL_TOLERANCE_DEG = 0.1  # trajectories are stored at 200 Hz and interpolated
 _POSITION_TOLERANCE_M = 1e-5  # rigs are stored to a micrometre
-
-
-@dataclass(frozen=True, eq=False)
-class StillSound:
-    """Sound of a simulated recording, as its microphones would record it if they never left one place.
-
-    Attributes:
-        world: What sounds.
-        time_ns: They stand where they are at this time.
-    """
-
-    world: World
-    time_ns: int
-
-    @property
-    def sample_rate_hz(self) -> int:
-        """Samples a second."""
-        return self.world.settings.sample_rate_hz
-
-    @property
-    def channels(self) -> int:
-        """Number of channels."""
-        return len(self.world.rig.mic_positions_m)
-
-    @property
-    def sample_format(self) -> SampleFormat:
-        """What the samples are."""
-        return SampleFormat.INT16
-
-    @property
-    def start_ns(self) -> int:
-        """Time of the first sample: that of the first frame."""
-        return 0
-
-    @property
-    def samples(self) -> int:
-        """Number of samples a channel."""
-        return self.world.settings.samples
-
-    def read(self, start: int, stop: int) -> NDArray[np.generic]:
-        """Samples [start, stop), (stop - start, channels) int16."""
-        return self.world.still_sound(start, stop - start, self.time_ns / 1e9)
 
 
 @dataclass(frozen=True)
