@@ -61,7 +61,9 @@ weights: $(SIM)/data/manifest.json
 	    --work $(SIM)/trained/work || exit 1; done
 
 reference: $(SIM)/data/manifest.json
-	$(BIN)/avbench reference $(SIM)/data -o $(SIM)/reference/main --probes
+	$(BIN)/avbench reference $(SIM)/data -o $(SIM)/reference/main
+	$(BIN)/avbench reference $(SIM)/data -o $(SIM)/reference/probes --suite clean --probes --no-variants \
+	  --model vision --model fusion
 	for harder in $(HARDER); do \
 	  $(BIN)/avbench prepare $(SIM)/recordings/$$harder -o $(SIM)/$$harder $(PREPARE_SIM) || exit 1; \
 	  $(BIN)/avbench reference $(SIM)/$$harder -o $(SIM)/reference/$$harder --training-data $(SIM)/data \

@@ -10,13 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from avbench.preprocessing.geometry import (
-    FloatArray,
-    invert_transform,
-    make_transform,
-    relative_pose,
-    rotation_error_deg,
-)
+from avbench.preprocessing.geometry import FloatArray, invert_transform, make_transform
 from avbench.preprocessing.simulate import render
 from avbench.preprocessing.simulate.camera_motion import level_rotation
 from avbench.preprocessing.simulate.render import drawable, render_depth, render_picture, rendered_overlap
@@ -244,46 +238,6 @@ def test_textures_of_two_splits_differ_and_repeat_exactly() -> None:
     assert not np.array_equal(train, test)
     texture_pyramid.cache_clear()
     np.testing.assert_array_equal(train, texture_pyramid(1, "train", 5))
-
-
-@pytest.mark.slow
-def test_sift_finds_the_motion_between_frames(tmp_path: Path) -> None:
-    """Pairs that overlap by half or more, through the codec: median rotation error under 1 degree."""
-    cv2 = pytest.importorskip("cv2")
-    poselib = pytest.importorskip("poselib")
-    sift, matcher = cv2.SIFT_create(2000), cv2.BFMatcher()
-    errors = []
-    for index in range(25):
-        settings = RecordingSettings(1, "test", index)
-        world = write_recording(tmp_path / str(index), settings)
-        recording = open_ref(find(tmp_path / str(index))[0])
-        frames = [frame.image for frame in recording.frames.read(range(settings.frames))]
-        camera = recording.camera
-        poselib_camera = {
-            "model": "PINHOLE",
-            "width": camera.width_px,
-            "height": camera.height_px,
-            "params": [camera.fx_px, camera.fy_px, camera.cx_px, camera.cy_px],
-        }
-        rng = np.random.default_rng(index)
-        for _ in range(8):
-            gap = int(rng.integers(5, 31))
-            a = int(rng.integers(0, settings.frames - gap))
-            T_a, T_b = world.motion.poses(np.array([a, a + gap]) / settings.fps)
-            if rendered_overlap(world.packed, T_a, T_b, camera.matrix, world.size_px) < 0.5:
-                continue
-            found = [sift.detectAndCompute(cv2.cvtColor(frames[i], cv2.COLOR_RGB2GRAY), None) for i in (a, a + gap)]
-            (keys_a, words_a), (keys_b, words_b) = found
-            matches = [m for m, n in matcher.knnMatch(words_a, words_b, k=2) if m.distance < 0.8 * n.distance]
-            points_a = np.array([keys_a[m.queryIdx].pt for m in matches])
-            points_b = np.array([keys_b[m.trainIdx].pt for m in matches])
-            pose, _ = poselib.estimate_relative_pose(
-                points_a, points_b, poselib_camera, poselib_camera, {"max_epipolar_error": 1.0}, {}
-            )
-            errors.append(float(rotation_error_deg(pose.R.T, relative_pose(T_a, T_b)[:3, :3])))
-    print(f"{len(errors)} pairs, median {np.median(errors):.3f} deg, 90 % within {np.percentile(errors, 90):.2f} deg")
-    assert len(errors) > 40
-    assert np.median(errors) < 1.0
 
 
 def test_pose_maps_camera_to_world() -> None:
