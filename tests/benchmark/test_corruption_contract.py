@@ -173,7 +173,7 @@ def test_a_numpy_integer_is_a_severity():
 
 def test_unknown_names_are_refused_with_the_closest():
     image = synthetic_picture(8, 8)
-    with pytest.raises(InputError, match="did you mean 'motion_blur'"):
+    with pytest.raises(InputError, match="did you mean motion_blur"):
         corrupt(image, "pair", "motion-blur", 1, "a")
     with pytest.raises(InputError, match="expected frame a or b"):
         corrupt(image, "pair", "fog", 1, "c")

@@ -341,7 +341,7 @@ def test_mistakes_are_told_before_anything_runs(
         make(data, out, models=("sift",), probes=True)
     with pytest.raises(InputError, match=r"found no bundle\.json"):
         make(data, out, weights=tmp_path)
-    with pytest.raises(InputError, match="did you mean 'reference'"):
+    with pytest.raises(InputError, match="did you mean reference"):
         make(data, out, models=("sift",), suite="refrence")
     with pytest.raises(InputError, match="missing"):
         make(data, out, models=("sift",), settings=replace(IN_THIS_PROCESS, split="missing"))

@@ -97,7 +97,7 @@ def test_a_suite_of_the_users_own_and_its_fingerprint(data: Path, model: str, tm
     assert document["settings"]["conditions"][1] == ["low_light-3", "version 1, both"]
     with pytest.raises(InputError, match=r"found a run with conditions = .*low_light-3"):
         invoke(data, "--model", model, "-o", tmp_path / "r", "--suite", "clean")
-    with pytest.raises(InputError, match="did you mean 'standard'"):
+    with pytest.raises(InputError, match="did you mean standard"):
         invoke(data, "--model", model, "-o", tmp_path / "r2", "--suite", "standart")
 
 

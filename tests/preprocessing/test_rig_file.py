@@ -123,7 +123,7 @@ def test_an_error_names_the_file_that_holds_the_field(tmp_path: Path) -> None:
         ('split = "validation"\n' + CAMERA, r"split: found 'validation', expected one of train, val, test"),
         # lens
         (CAMERA + 'distortion = "barrel"\n', r"camera.distortion: found 'barrel', expected one of none, brown_conrady"),
-        (CAMERA + 'distortion = "brown_conrad"\n', r"did you mean 'brown_conrady'\?"),
+        (CAMERA + 'distortion = "brown_conrad"\n', r"did you mean brown_conrady\?"),
         (
             CAMERA + "coefficients = [0, 0, 0, 0]\n",
             r"camera.distortion: found nothing, expected the lens model of the 4",

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache
 from types import MappingProxyType
@@ -34,7 +33,7 @@ from avbench.benchmark.statistics import (
     median_statistic,
     sample,
 )
-from avbench.preprocessing.errors import InputError
+from avbench.preprocessing.errors import InputError, did_you_mean
 from avbench.preprocessing.geometry import FloatArray
 from avbench.preprocessing.recording import Scale
 
@@ -112,9 +111,9 @@ def find_metrics(names: Collection[str]) -> tuple[Metric, ...]:
     known = all_metrics()
     for name in names:
         if name not in known:
-            close = get_close_matches(name, known, n=1, cutoff=0.4)
-            hint = f"did you mean {close[0]}?" if close else ""
-            raise InputError("metric", found=repr(name), expected=f"one of {', '.join(known)}", hint=hint)
+            raise InputError(
+                "metric", found=repr(name), expected=f"one of {', '.join(known)}", hint=did_you_mean(name, known)
+            )
     return tuple(known[name] for name in names or HEADLINES)
 
 

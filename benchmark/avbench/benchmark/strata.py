@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import StrEnum
 from itertools import pairwise
 from typing import Any
@@ -22,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from avbench.preprocessing.errors import InputError
+from avbench.preprocessing.errors import InputError, did_you_mean
 from avbench.preprocessing.geometry import FloatArray
 from avbench.preprocessing.schema import COLUMNS, Column, Role
 
@@ -161,9 +160,9 @@ def find_strata(names: Collection[str]) -> tuple[StratumColumns, ...]:
     known = strata_columns()
     for name in names:
         if name not in known:
-            close = get_close_matches(name, known, n=1, cutoff=0.4)
-            hint = f"did you mean {close[0]}?" if close else ""
-            raise InputError("stratum", found=repr(name), expected=f"one of {', '.join(known)}", hint=hint)
+            raise InputError(
+                "stratum", found=repr(name), expected=f"one of {', '.join(known)}", hint=did_you_mean(name, known)
+            )
     return tuple(known[name] for name in names or known)
 
 

@@ -6,6 +6,8 @@ input and says what to do next.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 
 
@@ -34,6 +36,12 @@ class InputError(AvbenchError):
     def __reduce__(self) -> tuple[object, ...]:
         # The default pickles the one-line message as the only argument; workers send these across processes.
         return (_rebuild_input_error, (self.where, self.found, self.expected, self.hint))
+
+
+def did_you_mean(found: object, known: Iterable[str], *, most: int = 1) -> str:
+    """A hint that names those of the known names that are closest to what was found; empty if none is close."""
+    close = get_close_matches(str(found), [str(name) for name in known], n=most, cutoff=0.5)
+    return f"did you mean {' or '.join(close)}?" if close else ""
 
 
 def _rebuild_input_error(where: str, found: str, expected: str, hint: str) -> InputError:

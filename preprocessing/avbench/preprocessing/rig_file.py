@@ -52,7 +52,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from avbench.preprocessing.errors import InputError
+from avbench.preprocessing.errors import InputError, did_you_mean
 from avbench.preprocessing.geometry import FloatArray, is_rotation, nearest_rotation
 from avbench.preprocessing.pose_convention import CameraAxes, PoseTransform, TimeUnit, TrajectoryConvention
 from avbench.preprocessing.recording import ArrayKind, Camera, Distortion, Scale, UpSource
@@ -318,9 +318,8 @@ class _Fields:
         if value is None:
             return None
         if not isinstance(value, str) or value not in choices:
-            nearest = difflib.get_close_matches(str(value), choices, n=1)
-            hint = f"did you mean {nearest[0]!r}?" if nearest else ""
-            raise self.error(name, _described(value), f"one of {', '.join(choices)}", hint)
+            expected = f"one of {', '.join(choices)}"
+            raise self.error(name, _described(value), expected, did_you_mean(value, choices))
         return value
 
     def choice(self, name: str, kind: type[_Choice]) -> _Choice | None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any
 
@@ -29,7 +28,7 @@ from avbench.benchmark.corruptions.noise import gaussian_noise, shot_noise
 from avbench.benchmark.corruptions.paper import paper
 from avbench.benchmark.corruptions.pixelate import pixelate
 from avbench.benchmark.corruptions.randomness import Stream
-from avbench.preprocessing.errors import InputError
+from avbench.preprocessing.errors import InputError, did_you_mean
 
 SEVERITIES = (1, 2, 3, 4, 5)
 
@@ -225,8 +224,7 @@ def check_severity(severity: Any, *, where: str) -> int:
 
 def suggest(found: object, known: list[str]) -> str:
     """A hint that names the closest of the known names, or all of them."""
-    close = get_close_matches(str(found), [str(name) for name in known], n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(str(name) for name in known)}"
+    return did_you_mean(found, known) or f"known are {', '.join(str(name) for name in known)}"
 
 
 def _check_image(image: Any, pair_id: str) -> None:

@@ -14,7 +14,6 @@ import inspect
 import sys
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from difflib import get_close_matches
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -25,7 +24,7 @@ from avbench.benchmark.models.bundle_files import bundle_revision
 from avbench.benchmark.models.learned_entries import LEARNED
 from avbench.benchmark.models.model_entry import ModelEntry
 from avbench.preprocessing.atomic import sha256_of
-from avbench.preprocessing.errors import AvbenchError, InputError
+from avbench.preprocessing.errors import AvbenchError, InputError, did_you_mean
 
 __all__ = ["BUILT_IN", "ENTRY_POINT_GROUP", "ModelEntry", "describe_error", "find_model", "list_models", "load_model"]
 
@@ -117,12 +116,11 @@ def _entry_of_name(name: str) -> ModelEntry:
     entries = {entry.name: entry for entry in list_models()}
     if name in entries:
         return entries[name]
-    close = get_close_matches(name, entries, n=2)
     raise InputError(
         f"model {name!r}",
         found="no model of this name",
         expected=f"one of {', '.join(entries)}, or path/to/file.py:Class",
-        hint=f"did you mean {' or '.join(close)}?" if close else "",
+        hint=did_you_mean(name, entries, most=2),
     )
 
 

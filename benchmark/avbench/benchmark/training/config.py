@@ -17,7 +17,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -30,7 +29,7 @@ from avbench.benchmark.models.backbones.tiny import STRIDE, TinyConfig
 from avbench.benchmark.models.bundle import BackboneKind
 from avbench.benchmark.models.network_inputs import MAP_SETTINGS, MAPS
 from avbench.benchmark.training.loop import Precision, Schedule
-from avbench.preprocessing.errors import InputError
+from avbench.preprocessing.errors import InputError, did_you_mean
 
 
 class ModelName(StrEnum):
@@ -339,12 +338,11 @@ def changed(settings: _Settings, table: Mapping[str, Any], where: str) -> _Setti
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key not in names:
-            close = get_close_matches(key, names, n=1)
             raise InputError(
                 f"{where}: {key}",
                 found="an unknown setting",
                 expected=f"one of {', '.join(names)}",
-                hint=f"did you mean {close[0]}?" if close else "",
+                hint=did_you_mean(key, names),
             )
         values[key] = _value(getattr(settings, key), value, f"{where}: {key}")
     try:
