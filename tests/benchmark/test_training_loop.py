@@ -114,6 +114,20 @@ def test_a_stage_that_was_killed_between_its_last_files_is_finished(
     assert {path.name for path in result.weights.parent.iterdir()} == {"weights.safetensors", "history.json"}
 
 
+def test_a_log_gets_a_line_an_epoch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, Toy(stop_after=7))
+    first, *epochs = capsys.readouterr().err.splitlines()
+    assert first == "toy: 4 epochs of 5 steps, 0 of 20 steps done"
+    assert len(epochs) == 1
+    result = train(tmp_path, Toy())
+    first, *epochs = capsys.readouterr().err.splitlines()
+    assert first == "toy: 4 epochs of 5 steps, 6 of 20 steps done"  # saved every second step
+    assert [line.split(",")[0] for line in epochs] == [f"toy: epoch {n} of 4" for n in (2, 3, 4)]
+    last = result.history[-1]
+    assert f"training loss {last.train_loss:.4f}, validation loss {last.validation['loss']:.4f}, " in epochs[-1]
+
+
 def test_a_finished_stage_is_not_trained_again(tmp_path: Path) -> None:
     first = train(tmp_path, Toy())
     toy = Toy()

@@ -25,8 +25,8 @@ from avbench.benchmark.training.config import (
 )
 from avbench.benchmark.training.depths import cell_lookup, depths_sha256, read_depths
 from avbench.benchmark.training.division import divide
-from avbench.benchmark.training.loop import Precision
 from avbench.benchmark.training.pair_arrays import PairArrays, UpUse, pair_arrays
+from avbench.benchmark.training.precision import Precision
 from avbench.preprocessing.errors import InputError
 from training_data import training_data
 

@@ -34,6 +34,7 @@ from avbench.benchmark.training import encoders, run
 from avbench.benchmark.training.config import SMOKE, HeadName, TrainConfig, parse_model
 from avbench.benchmark.training.encoders import TrainRequest
 from avbench.benchmark.training.head_stage import VALIDATION_VERSIONS, Versions, run_head
+from avbench.benchmark.training.precision import Precision
 from avbench.preprocessing.errors import AvbenchError, InputError, MissingDependencyError
 from prepared_data import write_dataset
 from training_data import training_data, training_row, without_sound
@@ -275,6 +276,26 @@ def test_other_settings_in_the_same_folder_are_refused(data: Path, tmp_path: Pat
     with pytest.raises(InputError, match=r'found a run with model = "vision", expected model = "fusion"'):
         train("fusion", data, tmp_path / "out")
     train("vision", data, tmp_path / "out", changed, overwrite=True)
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_a_device_without_bfloat16_trains_in_float32_and_says_so(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, native: bool
+) -> None:
+    schedule = dataclasses.replace(ONCE.vision.schedule, precision=Precision.BFLOAT16)
+    config = dataclasses.replace(ONCE, vision=dataclasses.replace(ONCE.vision, schedule=schedule))
+    monkeypatch.setattr(run, "has_bfloat16", lambda device: native)
+    said: list[str] = []
+    outcome = run.train(request("vision", data, tmp_path / "out", config), say=said.append)
+    record = json.loads((tmp_path / "out" / "train.json").read_text())
+    assert record["vision.schedule.precision"] == ("bfloat16" if native else "float32")
+    assert [f"note: {note}" for note in outcome.notes] == said
+    assert [note for note in said if "trained in float32" in note] == ([] if native else said)
+    assert native or said
+    # A folder begun on another kind of device is not gone on with: its weights would be of both.
+    monkeypatch.setattr(run, "has_bfloat16", lambda device: not native)
+    with pytest.raises(InputError, match=r"vision\.schedule\.precision"):
+        train("vision", data, tmp_path / "out", config)
 
 
 def test_two_runs_in_one_folder_are_refused(data: Path, tmp_path: Path) -> None:

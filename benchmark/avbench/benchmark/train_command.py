@@ -113,6 +113,7 @@ def train(
         ),
         overwrite=overwrite,
         command=_typed(context),
+        say=lambda line: click.echo(line, err=True),
     )
     if not outcome.is_main:
         return

@@ -28,7 +28,8 @@ from avbench.benchmark.training.binaural_stage import BinauralStage
 from avbench.benchmark.training.config import STANDARD
 from avbench.benchmark.training.encoders import TRAIN_SPLIT, TRAINING_VERSION, VALIDATION_SPLIT, seeded
 from avbench.benchmark.training.labelled_ears import LabelledEars, labelled_ears
-from avbench.benchmark.training.loop import EpochRecord, Precision, Schedule, run_stage
+from avbench.benchmark.training.loop import EpochRecord, Schedule, run_stage
+from avbench.benchmark.training.precision import Precision
 from avbench.preprocessing.errors import InputError, MissingDependencyError
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ Every key is a field of the classes below; one that is not is refused.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -28,7 +28,8 @@ from avbench.benchmark.models.backbones.reloc3r_network import Reloc3rConfig
 from avbench.benchmark.models.backbones.tiny import STRIDE, TinyConfig
 from avbench.benchmark.models.bundle import BackboneKind
 from avbench.benchmark.models.network_inputs import MAP_SETTINGS, MAPS
-from avbench.benchmark.training.loop import Precision, Schedule
+from avbench.benchmark.training.loop import Schedule
+from avbench.benchmark.training.precision import Precision
 from avbench.preprocessing.errors import InputError, did_you_mean
 
 
@@ -200,8 +201,15 @@ class TrainConfig:
 
     def with_epochs(self, epochs: int) -> TrainConfig:
         """The same with another number of epochs in every stage."""
+        return self._with_schedules(lambda schedule: replace(schedule, epochs=epochs))
+
+    def without_bfloat16(self) -> TrainConfig:
+        """The same with every stage in float32."""
+        return self._with_schedules(lambda schedule: replace(schedule, precision=Precision.FLOAT32))
+
+    def _with_schedules(self, change: Callable[[Schedule], Schedule]) -> TrainConfig:
         stages = {
-            name: replace(part, schedule=replace(part.schedule, epochs=epochs))
+            name: replace(part, schedule=change(part.schedule))
             for name, part in (
                 ("vision", self.vision),
                 ("binaural", self.binaural),

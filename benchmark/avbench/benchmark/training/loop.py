@@ -15,12 +15,12 @@ import json
 import math
 import pickle
 import shutil
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -31,6 +31,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from avbench.benchmark.training.precision import Precision
 from avbench.preprocessing.atomic import atomic_path, write_text
 from avbench.preprocessing.errors import AvbenchError, InputError
 
@@ -41,13 +42,6 @@ Batch = dict[str, Tensor]
 
 _ORDER_STEP = 2**31 - 1
 """The step whose generator draws the order of an epoch; no epoch has so many steps."""
-
-
-class Precision(StrEnum):
-    """Arithmetic of the forward pass."""
-
-    FLOAT32 = "float32"
-    BFLOAT16 = "bfloat16"
 
 
 @dataclass(frozen=True)
@@ -266,6 +260,10 @@ def _train(
         position=bar_position,
         disable=None if main else True,
     )
+    # A bar is drawn on a terminal only; a log gets lines.
+    logged = main and bar.disable
+    if logged:
+        _log(f"{stage.name}: {schedule.epochs} epochs of {steps} steps, {state.done} of {total} steps done")
     for epoch in range(state.done // steps, schedule.epochs):
         started = time.monotonic()
         task.train()
@@ -292,6 +290,8 @@ def _train(
         train_loss = float(np.mean(state.epoch_losses))
         state.history.append(EpochRecord(epoch, train_loss, figures, time.monotonic() - started))
         state.epoch_losses = []
+        if logged:
+            _log(_epoch_line(stage.name, state.history[-1], schedule.epochs))
         if main:
             if _finite(figures["loss"], stage) < best_before:
                 _save_weights(stage.result, files.best)
@@ -311,6 +311,16 @@ def _train(
         files.best.unlink(missing_ok=True)
     accelerator.wait_for_everyone()
     accelerator.free_memory()
+
+
+def _log(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - as a bar does, on standard error
+
+
+def _epoch_line(name: str, record: EpochRecord, epochs: int) -> str:
+    validation = record.validation["loss"]
+    losses = f"training loss {record.train_loss:.4f}, validation loss {validation:.4f}"
+    return f"{name}: epoch {record.epoch + 1} of {epochs}, {losses}, {record.seconds:.0f} s"
 
 
 def _batches(

@@ -13,7 +13,7 @@ import hashlib
 import importlib.util
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -59,6 +59,7 @@ from avbench.benchmark.training.head_stage import (
 from avbench.benchmark.training.loop import StageResult
 from avbench.benchmark.training.model_card import TrainingRun, write_model_card
 from avbench.benchmark.training.pair_arrays import PairArrays
+from avbench.benchmark.training.precision import has_bfloat16
 from avbench.benchmark.training.stages import Embeddings
 from avbench.preprocessing.atomic import atomic_path, sha256_of, write_text
 from avbench.preprocessing.errors import AvbenchError, MissingDependencyError
@@ -68,6 +69,10 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 RECORD_NAME = "train.json"
+_FLOAT32_NOTE = (
+    "this device has no bfloat16 of its own and would be many times slower in it: trained in float32, "
+    "whose weights are not those of a run in bfloat16"
+)
 
 
 @dataclass(frozen=True)
@@ -87,13 +92,20 @@ class TrainOutcome:
     is_main: bool
 
 
-def train(request: TrainRequest, *, overwrite: bool = False, command: Sequence[str] = ()) -> TrainOutcome:
+def train(
+    request: TrainRequest,
+    *,
+    overwrite: bool = False,
+    command: Sequence[str] = (),
+    say: Callable[[str], object] = lambda _: None,
+) -> TrainOutcome:
     """Train what is asked for and write the bundle, with a model card in it.
 
     Args:
         request: What is asked for.
         overwrite: Whether a run of other settings in the same folder gives way. What is equal in both is still used.
         command: What was typed, for the card; without paths, which say nothing elsewhere.
+        say: Given lines that the user should see before the work begins.
 
     Raises:
         InputError: The data set is not fit for it, or the folder holds a run of other settings.
@@ -101,6 +113,13 @@ def train(request: TrainRequest, *, overwrite: bool = False, command: Sequence[s
         AvbenchError: Another run is writing to the same folders, or a file cannot be written.
     """
     accelerator = _accelerator(cpu=request.cpu)
+    asked = request.config
+    if not has_bfloat16(accelerator.device):
+        request = replace(request, config=asked.without_bfloat16())
+    notes = [] if request.config == asked else [_FLOAT32_NOTE]
+    if accelerator.is_main_process:
+        for note in notes:
+            say(f"note: {note}")
     request.out.mkdir(parents=True, exist_ok=True)
     request.work.mkdir(parents=True, exist_ok=True)
     with _sole_run(request.work, accelerator):
@@ -131,7 +150,7 @@ def train(request: TrainRequest, *, overwrite: bool = False, command: Sequence[s
             packages=package_versions(),
         )
         bundles = _write_bundles(request, splits, vision, sound, heads, how)
-    return TrainOutcome(stages, bundles, tuple(_notes(request, splits, sound)), accelerator.is_main_process)
+    return TrainOutcome(stages, bundles, (*notes, *_notes(request, splits, sound)), accelerator.is_main_process)
 
 
 def _accelerator(*, cpu: bool) -> Accelerator:
