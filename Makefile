@@ -1,6 +1,6 @@
 # make demo   install into .venv, simulate recordings, prepare, evaluate, submit; prints a score table
 # make test   install into .venv, check types, style and layers, run the tests
-# make weights     simulate sim-v1, prepare it, train what the package ships into sim-v1/trained (two hours on 2 cores)
+# make weights     simulate sim-v1, prepare it, train what the package ships into sim-v1/trained (hours on 2 cores)
 # make reference   simulate and prepare the test splits of sim-v1, and make the tables of the shipped models
 PYTHON ?= python3
 VENV := .venv

@@ -94,7 +94,7 @@ def trained(simulated: tuple[Path, Path], tmp_path_factory: pytest.TempPathFacto
     out = tmp_path_factory.mktemp("trained")
     result = run(simulated, out, "--split", "test", "--split", "val")
     assert result.exit_code == 0, result.output
-    return out, result.output
+    return out, result.stdout
 
 
 def test_it_reports_what_two_ears_have_over_one(trained: tuple[Path, str]) -> None:
@@ -153,7 +153,7 @@ def test_a_finished_run_trains_nothing_again(
 
     monkeypatch.setattr(loop, "_train", refuse)
     before = (out / JSON_NAME).read_bytes()
-    assert run(simulated, out, "--split", "test", "--split", "val").output == text
+    assert run(simulated, out, "--split", "test", "--split", "val").stdout == text
     assert (out / JSON_NAME).read_bytes() == before
     with pytest.raises(AssertionError, match="trained again"):
         run(simulated, out, "--seed", "1")
