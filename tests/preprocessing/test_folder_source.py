@@ -317,7 +317,7 @@ def test_sound_at_another_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("width", "height", "hint"),
     [
-        (HEIGHT_PX, WIDTH_PX, "the video is turned upright when it is read"),
+        (HEIGHT_PX, WIDTH_PX, "if the picture lies on its side, set camera.turn_deg"),
         (2 * WIDTH_PX, 2 * HEIGHT_PX, r"scaled by 0.5, give fx, fy times that and cx = 31.5, cy = 23.5"),
         (WIDTH_PX, HEIGHT_PX - 8, "a crop or another mode of the camera"),
     ],

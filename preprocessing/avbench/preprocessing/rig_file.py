@@ -3,8 +3,9 @@
     licence = "CC-BY-4.0"               # of the recording
     group = "kitchen"                   # place, take or wearer: never cut by a split
     # split = "test"                    # train, val or test, to fix it by hand
+    # axes_of = "sensor"                # upright or sensor, where the picture is turned: see `picture_axes`
 
-    [camera]                            # of the upright picture, in pixels; centre of the top left pixel is (0, 0)
+    [camera]                            # in pixels; the centre of the top left pixel is (0, 0)
     width = 1920
     height = 1080
     fx = 1010.2
@@ -54,6 +55,7 @@ import numpy as np
 
 from avbench.preprocessing.errors import InputError, did_you_mean
 from avbench.preprocessing.geometry import FloatArray, is_rotation, nearest_rotation
+from avbench.preprocessing.picture_axes import AxesOf, PictureStatement, Placed
 from avbench.preprocessing.pose_convention import CameraAxes, PoseTransform, TimeUnit, TrajectoryConvention
 from avbench.preprocessing.recording import ArrayKind, Camera, Distortion, Scale, UpSource
 
@@ -61,9 +63,9 @@ COMMON_RIG = "rig.toml"
 """File with what is common to all recordings of a folder and the folders in it."""
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
-    "": ("licence", "group", "split"),
-    "camera": ("width", "height", "fx", "fy", "cx", "cy", "distortion", "coefficients"),
-    "microphones": ("array_kind", "positions_m"),
+    "": ("licence", "group", "split", "axes_of"),
+    "camera": ("width", "height", "fx", "fy", "cx", "cy", "distortion", "coefficients", "axes_of", "turn_deg"),
+    "microphones": ("array_kind", "positions_m", "axes_of"),
     "time": ("trajectory_offset_s", "sound_offset_s", "sync_sigma_s"),
     "trajectory": (
         "transform",
@@ -77,6 +79,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
         "position_sigma_m",
         "world_up",
         "up_source",
+        "axes_of",
     ),
 }
 """All fields by table; the first table is the top of the file."""
@@ -101,9 +104,10 @@ class RigFile:
     """What rig files say about a recording.
 
     Attributes:
-        camera: Intrinsics of the upright frames.
+        camera: Intrinsics, of the picture that `picture` names.
+        picture: Whose axes are meant, and how the picture is turned.
         array_kind: What the channels of the sound are, None where unstated.
-        mic_positions_m: (channels, 3) in camera axes, None where unstated.
+        mic_positions_m: (channels, 3) in the camera axes that `picture` names, None where unstated.
         convention: How to understand the trajectory file.
         up_source: Where up vectors come from, None where unstated.
         sound_offset_ns: Added to the sound's own times.
@@ -114,6 +118,7 @@ class RigFile:
     """
 
     camera: Camera
+    picture: PictureStatement
     array_kind: ArrayKind | None
     mic_positions_m: FloatArray | None
     convention: TrajectoryConvention
@@ -146,6 +151,7 @@ def read_rig(files: Sequence[Path]) -> RigFile:
     sigma_s = fields.number("time.sync_sigma_s", at_least=0.0)
     return RigFile(
         camera=_camera(fields),
+        picture=_picture(fields),
         array_kind=array_kind,
         mic_positions_m=positions,
         convention=_convention(fields),
@@ -186,6 +192,18 @@ def _camera(fields: _Fields) -> Camera:
         cy_px=numbers["cy"],
         distortion=distortion,
         coefficients=() if coefficients is None else tuple(coefficients.tolist()),
+    )
+
+
+def _picture(fields: _Fields) -> PictureStatement:
+    everything = fields.choice("axes_of", AxesOf)
+    stated = {table: fields.choice(f"{table}.axes_of", AxesOf) or everything for table in Placed}
+    turn_deg = fields.number("camera.turn_deg")
+    if turn_deg is not None and turn_deg not in (0.0, 90.0, 180.0, 270.0):
+        raise fields.error("camera.turn_deg", f"{turn_deg:g}", "0, 90, 180 or 270, clockwise")
+    return PictureStatement(
+        axes_of={table: axes for table, axes in stated.items() if axes is not None},
+        quarter_turns_cw=None if turn_deg is None else round(turn_deg / 90.0),
     )
 
 

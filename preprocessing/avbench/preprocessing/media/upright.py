@@ -34,12 +34,37 @@ class Orientation:
     mirrored_x: bool = False
     mirrored_y: bool = False
 
+    @classmethod
+    def of_quarter_turns(cls, quarter_turns_cw: int) -> Orientation:
+        """The turn by any number of clockwise quarter turns."""
+        return _TURNS[quarter_turns_cw % 4]
+
+    @property
+    def is_mirrored(self) -> bool:
+        """Whether writing in the stored picture cannot be read in the upright one, or the other way round."""
+        return self.transposed ^ self.mirrored_x ^ self.mirrored_y
+
+    @property
+    def quarter_turns_cw(self) -> int:
+        """Clockwise quarter turns, 0 to 3; of a mirrored picture those before left and right change places."""
+        left_as_stored = self.mirrored_x ^ self.is_mirrored
+        return _TURNS.index(Orientation(self.transposed, left_as_stored, self.mirrored_y))
+
     def apply(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Turn a picture (H, W, C); the result is contiguous."""
         turned = image.swapaxes(0, 1) if self.transposed else image
         turned = turned[:, ::-1] if self.mirrored_x else turned
         turned = turned[::-1] if self.mirrored_y else turned
         return np.ascontiguousarray(turned)
+
+
+_TURNS = (
+    Orientation(),
+    Orientation(transposed=True, mirrored_x=True),
+    Orientation(mirrored_x=True, mirrored_y=True),
+    Orientation(transposed=True, mirrored_y=True),
+)
+"""By clockwise quarter turns."""
 
 
 def orientation_of(matrix: ArrayLike) -> Orientation:
@@ -79,13 +104,10 @@ class UprightConverter:
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
 
-    def convert(self, decoded: Any) -> NDArray[np.uint8]:
-        """The picture (height, width, 3) of an `av.VideoFrame`, in RGB as its colour range and matrix say.
+    def convert(self, decoded: Any, orientation: Orientation) -> NDArray[np.uint8]:
+        """The picture (height, width, 3) of an `av.VideoFrame`, turned, in RGB as its colour range and matrix say.
 
         Where the stream does not state its matrix, swscale takes BT.601.
-
-        Raises:
-            ValueError: Its display matrix does not turn by quarter turns.
         """
         # Both sides are spelt out, since PyAV before 17 takes every stream for BT.601 where they are not.
         rgb = self._reformatter.reformat(
@@ -98,4 +120,4 @@ class UprightConverter:
             **_CONVERSION_THREADS,
         )
         image: NDArray[np.uint8] = np.asarray(rgb.to_ndarray(), dtype=np.uint8)
-        return frame_orientation(decoded).apply(image)
+        return orientation.apply(image)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from avbench.preprocessing.media.feed import (
     stamp_of,
 )
 from avbench.preprocessing.media.packets import PacketTable, Run, build_packet_table, plan_runs
-from avbench.preprocessing.media.upright import UprightConverter, frame_orientation
+from avbench.preprocessing.media.upright import Orientation, UprightConverter, frame_orientation
 from avbench.preprocessing.recording import ErrorHandler, Frame
 
 
@@ -45,11 +45,13 @@ class VideoFile:
     Attributes:
         path: The file.
         time_ns: (N,) strictly increasing presentation times, on the container's clock.
-        width_px: Width of the upright frames.
-        height_px: Height of the upright frames.
+        width_px: Width of the frames as they are given.
+        height_px: Height of the frames as they are given.
         notes: Lines a user should see: frames left out, a file that ends early.
         stream_index: The stream within the file.
         packets: The packets of the stream.
+        display: How the file's display matrix brings a stored picture upright.
+        orientation: How stored pictures are turned before they are given; `display` unless `turned` changed it.
     """
 
     path: Path
@@ -59,9 +61,24 @@ class VideoFile:
     notes: tuple[str, ...]
     stream_index: int
     packets: PacketTable
+    display: Orientation
+    orientation: Orientation
+
+    @property
+    def stored_size_px(self) -> tuple[int, int]:
+        """Width and height of the pictures as the file stores them."""
+        size = (self.width_px, self.height_px)
+        return size[::-1] if self.orientation.transposed else size
+
+    def turned(self, orientation: Orientation) -> VideoFile:
+        """The same video with its stored pictures turned otherwise."""
+        width_px, height_px = self.stored_size_px
+        if orientation.transposed:
+            width_px, height_px = height_px, width_px
+        return replace(self, orientation=orientation, width_px=width_px, height_px=height_px)
 
     def read(self, indices: Sequence[int], *, on_error: ErrorHandler | None = None) -> Iterator[Frame]:
-        """Decode frames, upright and in RGB as the stream's colour range and matrix say.
+        """Decode frames, turned by `orientation` and in RGB as the stream's colour range and matrix say.
 
         Args:
             indices: Strictly increasing indices into `time_ns`.
@@ -101,11 +118,15 @@ class VideoFile:
         """The picture of a decoded frame; none where `on_error` took the error."""
         time_ns = int(self.time_ns[index])
         expected = f"{self.width_px}x{self.height_px} px as at the beginning"
+        image = None
         try:
-            image = converter.convert(decoded)
-            found = f"a picture of {image.shape[1]}x{image.shape[0]} px"
+            if frame_orientation(decoded) == self.display:
+                image = converter.convert(decoded, self.orientation)
+                found = f"a picture of {image.shape[1]}x{image.shape[0]} px"
+            else:
+                found, expected = "another display matrix", "the one of the beginning"
         except ValueError as error:
-            image, found, expected = None, str(error), "quarter turns"
+            found, expected = str(error), "quarter turns"
         if image is not None and image.shape[:2] == (self.height_px, self.width_px):
             yield Frame(time_ns, image)
         else:
@@ -210,10 +231,11 @@ def open_video(path: Path) -> VideoFile:
         stated_s = (container.duration or 0) / av.time_base
     time_ns = np.array([ticks_to_ns(int(pts), time_base) for pts in table.frame_pts], dtype=np.int64)
     time_ns.flags.writeable = False
-    width_px, height_px = _upright_size(path, index)
+    width_px, height_px, display = _first_picture(path, index)
     if len(time_ns) == 0:
         raise _without_pictures(path)
-    return VideoFile(path, time_ns, width_px, height_px, _notes(path, table, time_ns, stated_s), index, table)
+    notes = _notes(path, table, time_ns, stated_s)
+    return VideoFile(path, time_ns, width_px, height_px, notes, index, table, display, display)
 
 
 def _video_stream(container: Any, path: Path) -> Any:
@@ -253,14 +275,14 @@ def _scan(container: Any, stream: Any, path: Path) -> PacketTable:
     return table
 
 
-def _upright_size(path: Path, stream_index: int) -> tuple[int, int]:
-    """Width and height of the first picture that decodes, brought upright."""
+def _first_picture(path: Path, stream_index: int) -> tuple[int, int, Orientation]:
+    """Upright width and height of the first picture that decodes, and how it is brought upright."""
     with open_container(path) as container:
         frame = next(decode_all(container, container.streams[stream_index], lambda _: None), None)
     if frame is None:
         raise _without_pictures(path)
     try:
-        turned = frame_orientation(frame).transposed
+        display = frame_orientation(frame)
     except ValueError as error:
         raise InputError(
             path,
@@ -268,7 +290,8 @@ def _upright_size(path: Path, stream_index: int) -> tuple[int, int]:
             expected="quarter turns",
             hint="re-encode the video upright, for instance with ffmpeg -i",
         ) from error
-    return (frame.height, frame.width) if turned else (frame.width, frame.height)
+    width_px, height_px = (frame.height, frame.width) if display.transposed else (frame.width, frame.height)
+    return width_px, height_px, display
 
 
 def _without_pictures(path: Path) -> InputError:

@@ -25,10 +25,11 @@ from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import FloatArray
 from avbench.preprocessing.media.sound import ContainerSound, SoundFile, open_sound_file, open_video_sound
 from avbench.preprocessing.media.video import VideoFile, open_video
+from avbench.preprocessing.picture_axes import Placed, trajectory_upright, vectors_upright
 from avbench.preprocessing.recording import ArrayKind, Recording, Rig, SoundSource, Trajectory, UpSource
-from avbench.preprocessing.rectify import rectified_camera
 from avbench.preprocessing.rig_file import COMMON_RIG, RigFile, read_rig
 from avbench.preprocessing.sources import UNSTATED_LICENCE, Layout, RecordingRef
+from avbench.preprocessing.sources.folder_axes import place
 from avbench.preprocessing.trajectory_file import TrajectoryFile, read_trajectory_file
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi")
@@ -40,7 +41,6 @@ _Sound: TypeAlias = SoundFile | ContainerSound
 
 
 _CHANNELS = {ArrayKind.BINAURAL: 2, ArrayKind.STEREO: 2, ArrayKind.AMBISONIC: 4}
-_MAX_ZOOM = 2.0  # a rectified picture that shows less than half of the frame's width is a wrong lens model
 _MIN_COVERED_SHARE = 0.5  # of the frames; below it the user is told
 
 
@@ -115,16 +115,22 @@ def open_ref(ref: RecordingRef) -> Recording:
             hint="it states at least the camera; see docs/folder_layout.md",
         )
     rig_file = read_rig(rigs)
-    video = open_video(video_path)
-    _check_camera(rigs[-1], rig_file, video_path, video)
+    placement = place(rigs[-1], rig_file, open_video(video_path))
+    video, turns = placement.video, placement.quarter_turns_cw
     poses = read_trajectory_file(trajectory_path, rig_file.convention, video.time_ns)
-    notes = [*video.notes, *_check_overlap(trajectory_path, poses.trajectory, video.time_ns)]
+    poses = _poses_upright(poses, turns[Placed.TRAJECTORY])
+    notes = [*video.notes, *placement.notes, *_check_overlap(trajectory_path, poses.trajectory, video.time_ns)]
     up_source = _up_source(rigs[-1], rig_file, poses)
     sound = _open_sound(sound_path, video_path, video, rig_file)
     microphones = None
     if sound is not None:
-        microphones = _microphones(rigs[-1], rig_file, sound, sound_path or video_path)
+        microphones = _microphones(rigs[-1], rig_file, sound, sound_path or video_path, turns[Placed.MICROPHONES])
         notes.extend(sound.notes)
+        if placement.is_turned and microphones.array_kind is ArrayKind.STEREO and microphones.mic_positions_m is None:
+            notes.append(
+                f"{sound_path or video_path}: left and right are taken to be those of the upright picture; where the "
+                "microphones lie otherwise, give microphones.positions_m"
+            )
     if rig_file.licence is None:
         notes.append(f"{rigs[-1]}: no licence stated; the rows say {UNSTATED_LICENCE!r}")
     if rig_file.group is None:
@@ -136,7 +142,7 @@ def open_ref(ref: RecordingRef) -> Recording:
         licence=rig_file.licence or UNSTATED_LICENCE,
         frames=video,
         sound=sound,
-        camera=rig_file.camera,
+        camera=placement.camera,
         rig=microphones,
         trajectory=poses.trajectory,
         up_source=up_source,
@@ -169,42 +175,6 @@ def _at_most_one(ref: RecordingRef, role: str) -> Path | None:
     return paths[0] if paths else None
 
 
-def _check_camera(rig_path: Path, rig_file: RigFile, video_path: Path, video: VideoFile) -> None:
-    """Whether the intrinsics can be those of the video's upright frames."""
-    camera = rig_file.camera
-    wanted, given = (video.width_px, video.height_px), (camera.width_px, camera.height_px)
-    if given != wanted:
-        scale = wanted[0] / given[0]
-        if given == wanted[::-1]:
-            hint = "the video is turned upright when it is read; give the intrinsics of the upright picture"
-        elif abs(wanted[1] / given[1] - scale) < 0.01 * scale:
-            hint = (
-                f"if the video is that picture scaled by {scale:.6g}, give fx, fy times that and "
-                f"cx = {(camera.cx_px + 0.5) * scale - 0.5:.6g}, cy = {(camera.cy_px + 0.5) * scale - 0.5:.6g}"
-            )
-        else:
-            hint = "the video shows a crop or another mode of the camera, which needs a calibration of its own"
-        raise InputError(
-            f"{rig_path}: camera.width, camera.height",
-            found=f"{given[0]} x {given[1]}",
-            expected=f"{wanted[0]} x {wanted[1]} as in {video_path.name}",
-            hint=hint,
-        )
-    try:
-        _, zoom = rectified_camera(camera, max(wanted))
-    except ValueError as error:
-        raise InputError(
-            f"{rig_path}: camera.coefficients", found=str(error), expected="a lens model that shows the picture"
-        ) from error
-    if zoom > _MAX_ZOOM:
-        raise InputError(
-            f"{rig_path}: camera.coefficients",
-            found=f"a lens model that leaves {100 / zoom:.0f} % of the picture's width",
-            expected=f"{100 / _MAX_ZOOM:.0f} % or more",
-            hint="check the model, the order of its coefficients, and fx and fy",
-        )
-
-
 def _check_overlap(path: Path, trajectory: Trajectory, frame_time_ns: NDArray[np.int64]) -> list[str]:
     """Notes on how much of the video the trajectory covers; none of it is an error."""
     first, last = int(trajectory.time_ns[0]), int(trajectory.time_ns[-1])
@@ -219,6 +189,18 @@ def _check_overlap(path: Path, trajectory: Trajectory, frame_time_ns: NDArray[np
     if covered < _MIN_COVERED_SHARE * len(frame_time_ns):
         return [f"{path}: poses for {covered} of {len(frame_time_ns)} frames"]
     return []
+
+
+def _poses_upright(poses: TrajectoryFile, quarter_turns_cw: int) -> TrajectoryFile:
+    """Poses and up vectors in sensor axes, in those of the upright picture."""
+    if quarter_turns_cw == 0:
+        return poses
+    up = poses.up_camera
+    return replace(
+        poses,
+        trajectory=trajectory_upright(poses.trajectory, quarter_turns_cw),
+        up_camera=None if up is None else (up[0], vectors_upright(up[1], quarter_turns_cw)),
+    )
 
 
 def _up_source(rig_path: Path, rig_file: RigFile, poses: TrajectoryFile) -> UpSource | None:
@@ -266,8 +248,8 @@ def _open_sound(sound_path: Path | None, video_path: Path, video: VideoFile, rig
     return sound
 
 
-def _microphones(rig_path: Path, rig_file: RigFile, sound: SoundSource, sound_path: Path) -> Rig:
-    """What the channels are, which must fit their number."""
+def _microphones(rig_path: Path, rig_file: RigFile, sound: SoundSource, sound_path: Path, quarter_turns_cw: int) -> Rig:
+    """What the channels are, which must fit their number, and where they are in axes of the upright picture."""
     positions: FloatArray | None = rig_file.mic_positions_m
     if positions is not None and len(positions) != sound.channels:
         raise InputError(
@@ -292,4 +274,4 @@ def _microphones(rig_path: Path, rig_file: RigFile, sound: SoundSource, sound_pa
             found=f"{kind} for the {sound.channels} channels of {sound_path.name}",
             expected=f"{expected} channels",
         )
-    return Rig(kind, positions)
+    return Rig(kind, None if positions is None else vectors_upright(positions, quarter_turns_cw))
