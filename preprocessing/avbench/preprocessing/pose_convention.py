@@ -69,10 +69,17 @@ class TrajectoryConvention:
         time_unit: Unit of the stamps. None: what the column name says, else seconds.
         offset_ns: Added to the stamps to bring them onto the recording's clock.
         scale: What the translation means; must be stated where there is one.
-        metres_per_unit: Length of the file's unit of translation.
+        metres_per_unit: Length of the file's unit of translation; None: not stated, which counts as 1.
         pose_source: How the poses were made.
         pose_sigma_deg: Standard uncertainty of a relative rotation.
         position_sigma_m: Standard uncertainty of a relative position.
+        position_sigma: The same in the file's unit of translation, which is all there is where the scale is unknown.
+        columns: Names of the columns, for a file that does not name them; "-" for one that is not wanted.
+        time_column: Name of the column to take times from, where several could be meant.
+        frames_from: Number of the video's first frame in a column of frame numbers; None: not stated, which is 0
+            unless that cannot be.
+        first_pose_at_first_frame: Whether the stamps are of a clock of their own, whose first pose is at the first
+            frame of the video.
         T_body_camera: (4, 4) camera-to-body in metres, for trajectories of a device or IMU.
         up_world: (3,) the direction against gravity in the file's world axes.
     """
@@ -82,12 +89,22 @@ class TrajectoryConvention:
     time_unit: TimeUnit | None = None
     offset_ns: int = 0
     scale: Scale | None = None
-    metres_per_unit: float = 1.0
+    metres_per_unit: float | None = None
     pose_source: str = "unspecified"
     pose_sigma_deg: float | None = None
     position_sigma_m: float | None = None
+    position_sigma: float | None = None
+    columns: tuple[str, ...] | None = None
+    time_column: str | None = None
+    frames_from: int | None = None
+    first_pose_at_first_frame: bool = False
     T_body_camera: FloatArray | None = field(default=None)
     up_world: FloatArray | None = field(default=None)
+
+    @property
+    def unit_m(self) -> float:
+        """Length of the file's unit of translation in metres, 1 where it is not stated."""
+        return 1.0 if self.metres_per_unit is None else self.metres_per_unit
 
 
 # Each maps a point in OpenCV camera axes to the file's camera axes.

@@ -26,6 +26,7 @@
     trajectory_offset_s = 0.0
     sound_offset_s = 0.0
     sync_sigma_s = 0.002               # standard uncertainty of the sound's clock
+    # first_pose = "first_frame"        # the trajectory's clock is its own: its first pose is at the first frame
 
     [trajectory]
     transform = "world_camera"          # world_camera, camera_world, world_body or body_world
@@ -36,6 +37,11 @@
     pose_sigma_deg = 0.1
     position_sigma_m = 0.002
     world_up = [0.0, 0.0, 1.0]          # against gravity, in the trajectory's world
+    # metres_per_unit = 0.001           # unit of the positions
+    # position_sigma = 0.02             # instead of position_sigma_m: in the unit of the positions
+    # columns = ["t_s", "-", "tx", "ty", "tz", "qw", "qx", "qy", "qz"]   # of a file that does not name them
+    # time_column = "frame"             # where several columns could give the time
+    # frames_from = 1                   # number of the video's first frame in a column of frame numbers
 
 Only the six numbers of `[camera]`, and `scale` where the trajectory has positions, must be there.
 """
@@ -66,7 +72,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "": ("licence", "group", "split", "axes_of"),
     "camera": ("width", "height", "fx", "fy", "cx", "cy", "distortion", "coefficients", "axes_of", "turn_deg"),
     "microphones": ("array_kind", "positions_m", "axes_of"),
-    "time": ("trajectory_offset_s", "sound_offset_s", "sync_sigma_s"),
+    "time": ("trajectory_offset_s", "sound_offset_s", "sync_sigma_s", "first_pose"),
     "trajectory": (
         "transform",
         "axes",
@@ -77,6 +83,10 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
         "pose_source",
         "pose_sigma_deg",
         "position_sigma_m",
+        "position_sigma",
+        "columns",
+        "time_column",
+        "frames_from",
         "world_up",
         "up_source",
         "axes_of",
@@ -91,6 +101,9 @@ COEFFICIENT_COUNTS: Mapping[Distortion, tuple[int, ...]] = {
     Distortion.FISHEYE624: (12,),
 }
 """How many coefficients a lens model has."""
+
+FIRST_FRAME = "first_frame"
+"""What `time.first_pose` may say."""
 
 SPLITS = ("train", "val", "test")
 
@@ -211,16 +224,26 @@ def _convention(fields: _Fields) -> TrajectoryConvention:
     metres_per_unit = fields.number("trajectory.metres_per_unit")
     if metres_per_unit is not None and metres_per_unit <= 0.0:
         raise fields.error("trajectory.metres_per_unit", f"{metres_per_unit:g}", "a length above 0")
+    if fields.has("trajectory.position_sigma") and fields.has("trajectory.position_sigma_m"):
+        raise fields.error("trajectory.position_sigma", "position_sigma_m too", "one of them")
+    first_pose = fields.one_of("time.first_pose", (FIRST_FRAME,))
+    if first_pose is not None and fields.nanoseconds("time.trajectory_offset_s"):
+        raise fields.error("time.first_pose", "trajectory_offset_s too", "one of them")
     return TrajectoryConvention(
         transform=fields.choice("trajectory.transform", PoseTransform),
         axes=fields.choice("trajectory.axes", CameraAxes) or CameraAxes.OPENCV,
         time_unit=fields.choice("trajectory.time_unit", TimeUnit),
         offset_ns=fields.nanoseconds("time.trajectory_offset_s"),
         scale=fields.choice("trajectory.scale", Scale),
-        metres_per_unit=1.0 if metres_per_unit is None else metres_per_unit,
+        metres_per_unit=metres_per_unit,
         pose_source=fields.text("trajectory.pose_source") or "unspecified",
         pose_sigma_deg=fields.number("trajectory.pose_sigma_deg", at_least=0.0),
         position_sigma_m=fields.number("trajectory.position_sigma_m", at_least=0.0),
+        position_sigma=fields.number("trajectory.position_sigma", at_least=0.0),
+        columns=fields.texts("trajectory.columns"),
+        time_column=fields.text("trajectory.time_column"),
+        frames_from=fields.whole("trajectory.frames_from"),
+        first_pose_at_first_frame=first_pose is not None,
         T_body_camera=_rigid(fields, "trajectory.T_body_camera"),
         up_world=_direction(fields, "trajectory.world_up"),
     )
@@ -330,6 +353,24 @@ class _Fields:
         if not isinstance(value, str) or not value.strip() or not value.isprintable():
             raise self.error(name, _described(value), "a text of one line")
         return value.strip()
+
+    def texts(self, name: str) -> tuple[str, ...] | None:
+        """A list of texts, at least one; None where it is not given."""
+        value = self._get(name)
+        if value is None:
+            return None
+        if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
+            raise self.error(name, _described(value), "a list of texts")
+        return tuple(value)
+
+    def whole(self, name: str) -> int | None:
+        """A whole number from 0; None where it is not given."""
+        number = self.number(name, at_least=0.0)
+        if number is None:
+            return None
+        if not number.is_integer() or number > 2**31:
+            raise self.error(name, f"{number:g}", "a whole number from 0")
+        return int(number)
 
     def one_of(self, name: str, choices: Sequence[str]) -> str | None:
         value = self._get(name)

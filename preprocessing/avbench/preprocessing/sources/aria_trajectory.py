@@ -22,7 +22,8 @@ from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import FloatArray, make_transform, rotation_from_quaternion_xyzw
 from avbench.preprocessing.recording import Scale, Trajectory
 from avbench.preprocessing.sources.aria_vrs import VIO_STREAM, VrsFile, capture_times_ns
-from avbench.preprocessing.trajectory_file import MIN_POSES, QUATERNION_NORM_TOLERANCE
+from avbench.preprocessing.trajectory_file import QUATERNION_NORM_TOLERANCE
+from avbench.preprocessing.trajectory_table import MIN_POSES
 
 OPEN_LOOP = "mps_open_loop"
 CLOSED_LOOP = "mps_closed_loop"

@@ -2,7 +2,7 @@
 
     <name>.mp4 | .mov | .mkv | .avi     the video
     <name>.wav | .flac                  its sound, any number of channels; without it, the sound in the video
-    <name>.tum | .csv                   its trajectory; see `trajectory_file`
+    <name>.tum | .csv | .txt            its trajectory; see `trajectory_file`
     <name>.toml                         its rig; see `rig_file`
     rig.toml                            what is common to the recordings of this folder and of those in it
 
@@ -34,7 +34,7 @@ from avbench.preprocessing.trajectory_file import TrajectoryFile, read_trajector
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi")
 SOUND_SUFFIXES = (".wav", ".flac")
-TRAJECTORY_SUFFIXES = (".tum", ".csv")
+TRAJECTORY_SUFFIXES = (".tum", ".csv", ".txt")
 RIG_SUFFIX = ".toml"
 
 _Sound: TypeAlias = SoundFile | ContainerSound
@@ -64,7 +64,7 @@ def find(source: Path) -> list[RecordingRef]:
         name = source.stem
         found = {name: found[name]} if _role(source) == "video" and name in found else {}
     refs = [
-        RecordingRef(name, Layout.FOLDER, root, (*_common_rigs(root, files[0].parent), *files))
+        RecordingRef(name, Layout.FOLDER, root, (*_common_rigs(root, files[0].parent), *_without_remarks(files)))
         for name, files in found.items()
         if _is_recording({_role(path) for path in files})
     ]
@@ -72,7 +72,7 @@ def find(source: Path) -> list[RecordingRef]:
         raise InputError(
             source,
             found="no recording",
-            expected="<name>.mp4 (.mov, .mkv, .avi) with <name>.tum or .csv and <name>.toml, or an Aria .vrs file",
+            expected="<name>.mp4 (.mov, .mkv, .avi) with <name>.tum (.csv, .txt) and <name>.toml, or an Aria .vrs file",
             hint="see docs/folder_layout.md",
         )
     return refs
@@ -88,6 +88,12 @@ def _role(path: Path) -> str | None:
 
 def _is_recording(roles: set[str | None]) -> bool:
     return "video" in roles or ("rig" in roles and len(roles) > 1)
+
+
+def _without_remarks(files: list[Path]) -> list[Path]:
+    """The files of a recording without a `.txt` beside a `.tum` or `.csv`, which holds something else than poses."""
+    named = any(path.suffix.lower() in TRAJECTORY_SUFFIXES[:2] for path in files)
+    return [path for path in files if not (named and path.suffix.lower() == ".txt")]
 
 
 def _common_rigs(root: Path, folder: Path) -> tuple[Path, ...]:
@@ -119,7 +125,12 @@ def open_ref(ref: RecordingRef) -> Recording:
     video, turns = placement.video, placement.quarter_turns_cw
     poses = read_trajectory_file(trajectory_path, rig_file.convention, video.time_ns)
     poses = _poses_upright(poses, turns[Placed.TRAJECTORY])
-    notes = [*video.notes, *placement.notes, *_check_overlap(trajectory_path, poses.trajectory, video.time_ns)]
+    notes = [
+        *video.notes,
+        *placement.notes,
+        *poses.notes,
+        *_check_overlap(trajectory_path, poses.trajectory, video.time_ns),
+    ]
     up_source = _up_source(rigs[-1], rig_file, poses)
     sound = _open_sound(sound_path, video_path, video, rig_file)
     microphones = None
