@@ -106,9 +106,14 @@ def test_score_of_the_file_equals_the_score_of_the_run(data: Path, tmp_path: Pat
     invoke(evaluate, data, "--model", "mean-motion", "-o", out)
     again = invoke(score, out / "predictions.parquet", data, "--json")
     assert json.loads(again.stdout) == json.loads((out / "score.json").read_text())
-    foreign = invoke(score, out / "predictions.parquet", data, "--as", "superglue")
+    foreign = invoke(score, out / "predictions.parquet", data, "--as", "superglue", "--as", "mapfree")
     assert "as superglue scores it" in foreign.stdout
+    assert "as mapfree scores it" in foreign.stdout
     assert "difference" in foreign.stdout
+    found = json.loads(invoke(score, out, data, "--as", "vggt", "--as", "pi3", "--json").stdout)
+    assert [entry["convention"] for entry in found["conventions"]] == ["vggt", "pi3"]
+    row = found["conventions"][0]["rows"][0]
+    assert (row["quantity"], row["measure"], row["threshold_deg"]) == ("total", "AUC", 3.0)
 
 
 def test_score_refuses_another_data_set(data: Path, tmp_path: Path, pair_row, write_dataset):

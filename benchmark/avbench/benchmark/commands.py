@@ -11,6 +11,9 @@ import click
 from avbench.benchmark.progress_bar import ProgressBar
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from avbench.benchmark.conventions import ConventionScore
     from avbench.benchmark.dataset import PairDataset
     from avbench.benchmark.evaluate import Run, RunSettings
     from avbench.benchmark.evaluation_plan import EvaluationPlan
@@ -19,7 +22,18 @@ if TYPE_CHECKING:
     from avbench.benchmark.predictions import Predictions
     from avbench.benchmark.scoring import Labels, Score
 
-CONVENTION_NAMES = ("reloc3r", "superglue", "imc", "vggt")
+CONVENTION_NAMES = (
+    "reloc3r",
+    "superglue",
+    "imc",
+    "roma",
+    "posediffusion",
+    "vggt",
+    "da3",
+    "pi3",
+    "mapanything",
+    "mapfree",
+)
 SCORE_NAME = "score.json"
 RUN_NAME = "run.json"
 PROBES_NAME = "probes.json"
@@ -141,12 +155,34 @@ def evaluate(
         click.echo(f"report:      {page}")
 
 
-@click.command()
+class _WithConventions(click.Command):
+    """A command whose help ends in the table of conventions."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's own
+        """Write the table."""
+        from avbench.benchmark.metrics_spec import convention_table_row, load_metrics_spec
+
+        lines = []
+        for convention in load_metrics_spec().conventions.values():
+            name, compares, direction, _, measures, failed = convention_table_row(convention)
+            lines.append((name, f"{compares}, {direction}; {measures}; failed answer: {failed}"))
+        with formatter.section("Conventions for --as (docs/evaluation.md says more)"):
+            formatter.write_dl(lines)
+
+
+@click.command(cls=_WithConventions)
 @click.argument("predictions_path", metavar="PREDICTIONS", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--split", help="Which split; default the one the file names, else test.")
 @click.option("--limit", type=click.IntRange(min=1), help="Score only the first so many pairs of the split.")
-@click.option("--as", "convention_name", type=click.Choice(CONVENTION_NAMES), help="Also under another convention.")
+@click.option(
+    "--as",
+    "convention_names",
+    multiple=True,
+    metavar="NAME",
+    type=click.Choice(CONVENTION_NAMES),
+    help="Also as another public code computes it, and the difference; see below. May be given several times.",
+)
 @click.option(
     "--baseline-threshold-m", type=click.FloatRange(min=0.0), help="Shorter metric baselines have no direction."
 )
@@ -156,7 +192,7 @@ def score(
     data: Path,
     split: str | None,
     limit: int | None,
-    convention_name: str | None,
+    convention_names: tuple[str, ...],
     baseline_threshold_m: float | None,
     as_json: bool,  # noqa: FBT001 - click gives flags as booleans
 ) -> None:
@@ -166,7 +202,7 @@ def score(
 
     \b
     avbench score runs/sift/predictions.parquet data/
-    avbench score runs/sift/predictions.parquet data/ --as reloc3r
+    avbench score runs/sift/predictions.parquet data/ --as reloc3r --as vggt
     """
     import json
 
@@ -184,11 +220,14 @@ def score(
     intervals = _intervals(dataset, predictions, labels, split, limit, baseline_threshold_m)
     if as_json:
         result = _result(dataset, predictions, scores, intervals, run.model, split)
+        if convention_names:
+            result["conventions"] = [
+                found.to_json() for found in _convention_scores(convention_names, predictions, labels, scores)
+            ]
         click.echo(json.dumps(result, indent=1, ensure_ascii=False))
     else:
         _print_scores(run.model, scores, intervals, predictions)
-    if convention_name is not None and not as_json:
-        _print_convention(convention_name, predictions, labels, scores)
+        _print_conventions(_convention_scores(convention_names, predictions, labels, scores))
 
 
 @click.command()
@@ -276,18 +315,31 @@ def _print_scores(
         click.echo(f"{times} x {message}")
 
 
-def _print_convention(name: str, predictions: Predictions, labels: Labels, scores: list[Score]) -> None:
+def _convention_scores(
+    names: tuple[str, ...], predictions: Predictions, labels: Labels, scores: list[Score]
+) -> Iterator[ConventionScore]:
+    if not names:
+        return
     from avbench.benchmark.conventions import score_as
     from avbench.benchmark.metrics_spec import load_metrics_spec
+
+    conventions = load_metrics_spec().conventions
+    for entry in scores:
+        for name in dict.fromkeys(names):
+            yield score_as(
+                conventions[name], predictions, labels, entry.condition, baseline_threshold_m=entry.baseline_threshold_m
+            )
+
+
+def _print_conventions(found: Iterator[ConventionScore]) -> None:
     from avbench.benchmark.tables import CONVENTION_HEADERS, convention_row, text_table
 
-    convention = load_metrics_spec().conventions[name]
-    for entry in scores:
-        rows = score_as(
-            convention, predictions, labels, entry.condition, baseline_threshold_m=entry.baseline_threshold_m
-        )
-        click.echo(f"\n{entry.condition}, as {name} scores it ({convention.reference}):")
-        click.echo(text_table(CONVENTION_HEADERS, [convention_row(row) for row in rows]))
+    for entry in found:
+        click.echo(f"\n{entry.condition}, as {entry.convention.name} scores it ({entry.convention.reference}):")
+        if entry.rows:
+            click.echo(text_table(CONVENTION_HEADERS, [convention_row(row) for row in entry.rows]))
+        for line in entry.notes:
+            click.echo(line)
 
 
 def _result(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 SPEC_PATH = Path(__file__).with_name("metrics_spec.toml")
 
@@ -25,6 +27,53 @@ class Integrator(StrEnum):
 
     TRAPEZOID = "trapezoid"
     HISTOGRAM = "histogram"
+
+
+class RotationFormula(StrEnum):
+    """How a convention takes the angle between two matrices; `metrics_spec.toml` has the formulas."""
+
+    TRACE = "trace"
+    BOUNDED_TRACE = "bounded_trace"
+    QUATERNION = "quaternion"
+    EIGENQUATERNION = "eigenquaternion"
+    EIGENQUATERNION_SINE = "eigenquaternion_sine"
+    RODRIGUES_FLOAT32 = "rodrigues_float32"
+
+
+class DirectionFormula(StrEnum):
+    """How a convention takes the angle between two translations; `metrics_spec.toml` has the formulas."""
+
+    CLIPPED_ARCCOS = "clipped_arccos"
+    ARCCOS_FLOAT32 = "arccos_float32"
+    SQUARED_COSINE = "squared_cosine"
+
+
+class RaisedPairs(StrEnum):
+    """What becomes of pairs on which the model raised or gave nothing."""
+
+    COUNTED = "counted"
+    LEFT_OUT = "left_out"
+
+
+class NanRule(StrEnum):
+    """What an error that is not a number counts as."""
+
+    NEVER_REACHED = "never_reached"
+    LEFT_TO_CHANCE = "left_to_chance"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class PoseThreshold:
+    """When a pose in metres counts as right: both errors are below.
+
+    Attributes:
+        metres: Length of predicted minus true translation.
+        degrees: Rotation error.
+    """
+
+    metres: float
+    degrees: float
 
 
 @dataclass(frozen=True)
@@ -53,22 +102,63 @@ class Convention:
     Attributes:
         name: Its name on the command line.
         reference: Where it is defined.
-        relative_pose: Whose translation direction is compared.
+        relative_pose: Whose translation is compared.
         folded: Whether a direction and its opposite count as equal.
-        integrator: How the area under the curve is taken.
-        thresholds_deg: Thresholds it is usually printed at.
-        no_direction_deg: What a zero predicted translation costs.
+        rotation: How the rotation error is taken.
+        direction: How the direction error is taken, None where translations are compared in metres.
+        integrator: How the area under the curve is taken, None where there is none.
         histogram_upper_deg: Upper edge of the histogram, None for the threshold itself.
+        thresholds_deg: Thresholds of the area under the curve.
+        accuracy_thresholds_deg: Thresholds of the share of rotation, and of direction errors below.
+        mean_accuracy_thresholds_deg: Thresholds T of the mean over 5, 10, ... T degrees of the share of total errors
+            below.
+        pose_threshold: When a pose in metres counts as right, None where metres do not count.
+        failure_deg: What an answer that failed or is missing costs in rotation and in direction.
+        failure_specified: Whether the code itself has a case for such an answer.
+        raised_pairs: What becomes of pairs on which the model raised or gave nothing.
+        nan: What an error that is not a number counts as.
     """
 
     name: str
     reference: str
     relative_pose: RelativePose
     folded: bool
-    integrator: Integrator
+    rotation: RotationFormula
+    direction: DirectionFormula | None
+    integrator: Integrator | None
+    histogram_upper_deg: float | None
     thresholds_deg: tuple[float, ...]
-    no_direction_deg: float
-    histogram_upper_deg: float | None = None
+    accuracy_thresholds_deg: tuple[float, ...]
+    mean_accuracy_thresholds_deg: tuple[float, ...]
+    pose_threshold: PoseThreshold | None
+    failure_deg: tuple[float, float]
+    failure_specified: bool
+    raised_pairs: RaisedPairs
+    nan: NanRule
+
+    @classmethod
+    def of(cls, name: str, entry: Mapping[str, Any]) -> Convention:
+        """A convention as `metrics_spec.toml` describes it."""
+        specified = entry["failure"] != "unspecified"
+        rotation_deg, direction_deg = entry["failure"] if specified else (math.inf, math.inf)
+        return cls(
+            name=name,
+            reference=entry["reference"],
+            relative_pose=RelativePose(entry["relative_pose"]),
+            folded=entry["folded"],
+            rotation=RotationFormula(entry["rotation"]),
+            direction=DirectionFormula(entry["direction"]) if "direction" in entry else None,
+            integrator=Integrator(entry["integrator"]) if "integrator" in entry else None,
+            histogram_upper_deg=entry.get("histogram_upper_deg"),
+            thresholds_deg=tuple(entry.get("thresholds_deg", ())),
+            accuracy_thresholds_deg=tuple(entry.get("accuracy_thresholds_deg", ())),
+            mean_accuracy_thresholds_deg=tuple(entry.get("mean_accuracy_thresholds_deg", ())),
+            pose_threshold=PoseThreshold(**entry["pose_threshold"]) if "pose_threshold" in entry else None,
+            failure_deg=(rotation_deg, direction_deg),
+            failure_specified=specified,
+            raised_pairs=RaisedPairs(entry.get("raised_pairs", RaisedPairs.COUNTED)),
+            nan=NanRule(entry["nan"]),
+        )
 
 
 @dataclass(frozen=True)
@@ -101,19 +191,7 @@ def load_metrics_spec() -> MetricsSpec:
     """The specification that this version of avbench scores by."""
     with SPEC_PATH.open("rb") as file:
         data = tomllib.load(file)
-    conventions = {
-        name: Convention(
-            name=name,
-            reference=entry["reference"],
-            relative_pose=RelativePose(entry["relative_pose"]),
-            folded=entry["folded"],
-            integrator=Integrator(entry["integrator"]),
-            thresholds_deg=tuple(entry["thresholds_deg"]),
-            no_direction_deg=entry["no_direction_deg"],
-            histogram_upper_deg=entry.get("histogram_upper_deg"),
-        )
-        for name, entry in data["convention"].items()
-    }
+    conventions = {name: Convention.of(name, entry) for name, entry in data["convention"].items()}
     return MetricsSpec(
         version=data["version"],
         auc_thresholds_deg=tuple(data["auc"]["thresholds_deg"]),
@@ -124,3 +202,37 @@ def load_metrics_spec() -> MetricsSpec:
         metrics=tuple(MetricDefinition(**entry) for entry in data["metric"]),
         conventions=MappingProxyType(conventions),
     )
+
+
+CONVENTION_TABLE_HEADERS = ("name", "compares", "direction", "rotation from", "measures, degrees", "failed answer")
+"""Columns of `convention_table_row`."""
+
+
+def convention_table_row(convention: Convention) -> list[str]:
+    """One line of the table of conventions, for help and documentation."""
+    measures = []
+    if convention.thresholds_deg:
+        measures.append(f"AUC {convention.integrator} {_degrees(convention.thresholds_deg)}")
+    if convention.accuracy_thresholds_deg:
+        measures.append(f"accuracy of both {_degrees(convention.accuracy_thresholds_deg)}")
+    if convention.mean_accuracy_thresholds_deg:
+        measures.append(f"mean accuracy {_degrees(convention.mean_accuracy_thresholds_deg)}")
+    if convention.pose_threshold is not None:
+        limit = convention.pose_threshold
+        measures.append(f"share and average precision {limit.metres:g} m, {limit.degrees:g}")
+    sign = "folded" if convention.folded else "signed"
+    direction = "in metres" if convention.direction is None else sign
+    if convention.raised_pairs is RaisedPairs.LEFT_OUT:
+        failed = "left out"
+    elif not convention.failure_specified:
+        failed = "no case"
+    else:
+        failed = "/".join(
+            "never reached" if math.isinf(cost) else f"{cost:g}" for cost in dict.fromkeys(convention.failure_deg)
+        )
+    rotation = convention.rotation.replace("_", " ")
+    return [convention.name, convention.relative_pose, direction, rotation, "; ".join(measures), failed]
+
+
+def _degrees(thresholds_deg: tuple[float, ...]) -> str:
+    return " ".join(f"{threshold:g}" for threshold in thresholds_deg)

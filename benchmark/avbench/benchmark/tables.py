@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 
-from avbench.benchmark.conventions import AucRow
+from avbench.benchmark.conventions import ConventionRow
 from avbench.benchmark.intervals import ConditionIntervals
 from avbench.benchmark.scoring import Score
 from avbench.benchmark.statistics import Difference, Estimate, IntervalNote
@@ -177,18 +177,23 @@ def score_notes(score: Score) -> list[str]:
     return lines
 
 
-CONVENTION_HEADERS = ("AUC", "avbench", "N", "foreign", "N", "difference")
+CONVENTION_HEADERS = ("measure", "avbench", "N", "foreign", "N", "difference")
 """Columns of `convention_row`."""
 
 
-def convention_row(row: AucRow) -> list[str]:
+def convention_row(row: ConventionRow) -> list[str]:
     """One line of a comparison of conventions."""
     difference = None if row.foreign is None or row.ours is None else row.foreign - row.ours
+    metres = "" if row.threshold_m is None else f"{row.threshold_m:g} m, "
     return [
-        f"{row.quantity} @{row.threshold_deg:g}",
+        f"{row.quantity} {row.measure} @{metres}{row.threshold_deg:g}",
         number(row.ours),
         str(row.ours_n),
-        number(row.foreign),
+        _percent_or_nan(row.foreign),
         str(row.foreign_n),
-        _NOTHING if difference is None else f"{difference:+.2f}",
+        _NOTHING if difference is None else _percent_or_nan(difference, "+"),
     ]
+
+
+def _percent_or_nan(value: float | None, sign: str = "") -> str:
+    return _NOTHING if value is None else "NaN" if math.isnan(value) else f"{value:{sign}.2f}"

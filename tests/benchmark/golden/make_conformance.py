@@ -1,7 +1,8 @@
 """Make `conformance.json`, the test vectors of the metrics, without a line of avbench's own metrics.
 
-Angles come from SciPy's rotations and plain trigonometry, areas from sums over pairs written out as loops. Run it from
-the repository's root: `python tests/benchmark/golden/make_conformance.py`.
+Angles come from SciPy's rotations and plain trigonometry, areas from sums over pairs written out as loops; what other
+public codes make of the same pairs comes from `foreign_conventions.py` beside this file, in 50 digits. Run it from the
+repository's root: `python tests/benchmark/golden/make_conformance.py`.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ import math
 from pathlib import Path
 
 import numpy as np
+from foreign_conventions import CODES, by_trace, exact, trapezoid
+from foreign_conventions import expected as expected_of_a_code
 from scipy.spatial.transform import Rotation
 
 OUT = Path(__file__).parents[3] / "benchmark/avbench/benchmark/conformance.json"
 SHORT_M = 0.05
+ROTATION_TOLERANCE = 1e-2
 
 
 def direction_angle(a: np.ndarray, b: np.ndarray) -> float | None:
@@ -23,22 +27,10 @@ def direction_angle(a: np.ndarray, b: np.ndarray) -> float | None:
     return math.degrees(math.atan2(np.linalg.norm(np.cross(a, b)), float(a @ b)))
 
 
-def trapezoid(errors: list[float], threshold: float) -> float:
-    area, last_error, last_recall = 0.0, 0.0, 0.0
-    for position, error in enumerate(sorted(errors), start=1):
-        if error >= threshold:
-            break
-        recall = position / len(errors)
-        area += (error - last_error) * (recall + last_recall) / 2
-        last_error, last_recall = error, recall
-    return 100 * (area + (threshold - last_error) * last_recall) / threshold
-
-
-def histogram(errors: list[float], threshold: int, upper: int) -> float:
-    def below(edge: int) -> int:
-        return sum(error < edge or (edge == upper and error == upper) for error in errors)
-
-    return 100 * sum(below(edge) / len(errors) for edge in range(1, threshold + 1)) / threshold
+def bfloat16(values: np.ndarray) -> np.ndarray:
+    """Round to 8 significant bits, half to even."""
+    mantissa, exponent = np.frexp(values)
+    return np.ldexp(np.round(mantissa * 256.0) / 256.0, exponent)
 
 
 def pairs() -> list[dict]:
@@ -70,55 +62,135 @@ def pairs() -> list[dict]:
         elif number == 47:
             pair["rotation"], pair["translation"] = true_R.as_matrix(), true_t.copy()
         made.append({"pair_id": f"pair-{number:02d}", "true_R": true_R.as_matrix(), "true_t": true_t, **pair})
+    made += unclean_pairs(len(made))
+    # Confidences in steps, so that some are equal; not from `random`, so that they move nothing above.
+    for number, pair in enumerate(made):
+        pair |= {"metric": number % 9 != 8, "confidence": (number * 7 % 10) / 10}
     return made
 
 
-def errors_of(pair: dict, convention: str) -> tuple[float, float]:
-    worst = 180.0 if convention == "avbench" else math.inf
+def unclean_pairs(first: int) -> list[dict]:
+    """Matrices that are not quite rotations, right answers but for rounding, and answers with a part missing."""
+    random = np.random.default_rng(20261127)
+    made = []
+    for number in range(32):
+        true_R = Rotation.from_rotvec(np.radians(random.normal(0, 30, 3))).as_matrix()
+        true_t = random.normal(0, 0.5, 3)
+        pair = {"scale": "metric", "rotation": true_R.copy(), "translation": true_t.copy(), "status": "ok"}
+        if number < 10:  # as a network in bfloat16 gives it, otherwise right
+            pair |= {"rotation": bfloat16(true_R), "translation": bfloat16(true_t)}
+        elif number < 16:
+            off = Rotation.from_rotvec(np.radians(1.3 * (number - 9)) * np.array([0.6, 0.0, 0.8])).as_matrix()
+            scale = (0.93, 0.99, 0.998, 1.002, 1.01, 1.07)[number - 10]
+            pair |= {"rotation": scale * true_R @ off, "translation": 3.0 * off @ true_t}
+        elif number < 24:  # right, but for the last bits
+            pair |= {
+                "rotation": true_R + random.integers(-2, 3, (3, 3)) * 2.0**-53,
+                "translation": random.uniform(0.5, 2.0) * true_t,
+            }
+        elif number < 26:  # sheared
+            pair["rotation"] = true_R @ np.array([[1.0, 0.04, 0.0], [0.0, 1.0, 0.0], [0.0, -0.02, 1.0]])
+        elif number == 26:
+            pair["translation"] = None
+        elif number in (27, 28, 29):
+            status = ("error", "invalid", "missing")[number - 27]
+            pair |= {"rotation": None, "translation": None, "status": status}
+        elif number == 30:  # half a turn too far
+            pair["rotation"] = true_R @ np.diag([1.0, -1.0, -1.0])
+        elif number == 31:
+            pair |= {"rotation": np.eye(3), "translation": np.array([0.0, 0.0, 1.0])}
+            true_R, true_t = np.eye(3), np.array([0.0, 0.0, 2.0])
+        made.append({"pair_id": f"pair-{first + number:02d}", "true_R": true_R, "true_t": true_t, **pair})
+    return made
+
+
+def errors_of(pair: dict) -> tuple[float, float]:
     R, t = pair["rotation"], pair["translation"]
-    if R is None or np.linalg.det(R) <= 0:
-        return worst, worst
+    if R is None or np.linalg.det(R) <= 0 or np.sqrt(np.sum((R.T @ R - np.eye(3)) ** 2)) > ROTATION_TOLERANCE:
+        return 180.0, 180.0
+    # SciPy takes the nearest rotation of a matrix that is not quite one.
     rotation = math.degrees((Rotation.from_matrix(pair["true_R"]).inv() * Rotation.from_matrix(R)).magnitude())
-    true_t = pair["true_t"]
-    if convention in ("superglue", "imc"):  # directions as camera b sees them
-        t, true_t = -R.T @ t, -pair["true_R"].T @ true_t
-    direction = direction_angle(t, true_t)
-    if direction is None:
-        none = {"avbench": 180.0, "reloc3r": math.inf, "superglue": math.inf, "imc": 90.0, "vggt": 90.0}
-        return rotation, none[convention]
-    if convention in ("superglue", "imc", "vggt"):
-        direction = min(direction, 180.0 - direction)
-    return rotation, direction
+    direction = None if t is None else direction_angle(t, pair["true_t"])
+    return rotation, 180.0 if direction is None else direction
 
 
-def expected(made: list[dict], convention: str) -> dict:
+def expected(made: list[dict]) -> dict:
     def counts(pair: dict) -> bool:
         length = float(np.linalg.norm(pair["true_t"]))
-        short = convention == "avbench" and pair["scale"] == "metric" and length < SHORT_M
-        return pair["scale"] != "rotation_only" and length > 0 and not short
+        return pair["scale"] != "rotation_only" and length > 0 and not (pair["scale"] == "metric" and length < SHORT_M)
 
-    each = [errors_of(pair, convention) for pair in made]
+    each = [errors_of(pair) for pair in made]
     with_direction = [error for error, pair in zip(each, made, strict=True) if counts(pair)]
     lists = {
         "rotation": [rotation for rotation, _ in each],
         "direction": [direction for _, direction in with_direction],
         "total": [max(error) for error in with_direction],
     }
-    thresholds = {"imc": (5, 10), "vggt": (3, 5, 15, 30)}.get(convention, (5, 10, 20))
-    result: dict = {}
-    for name, values in lists.items():
-        areas = {}
-        for threshold in thresholds:
-            if convention == "imc":
-                areas[str(threshold)] = histogram(values, threshold, 10)
-            elif convention == "vggt":
-                areas[str(threshold)] = histogram(values, threshold, threshold)
-            else:
-                areas[str(threshold)] = trapezoid(values, float(threshold))
-        result[name] = {"n": len(values), "auc": areas}
-        if convention == "avbench":
-            result[name] |= {"mean_deg": float(np.mean(values)), "median_deg": float(np.median(values))}
-    return result
+    return {
+        name: {
+            "n": len(values),
+            "auc": {str(threshold): trapezoid(values, float(threshold)) for threshold in (5, 10, 20)},
+            "mean_deg": float(np.mean(values)),
+            "median_deg": float(np.median(values)),
+        }
+        for name, values in lists.items()
+    }
+
+
+def gauge() -> dict:
+    """World-to-camera poses of five views, true and predicted, in three worlds, and what must not depend on the world.
+
+    One world is as made, in the others a camera is the world: what a code sees that puts the first camera at the
+    origin, for two choices of the first. The prediction's world is another than the truth's.
+    """
+    random = np.random.default_rng(20261128)
+
+    def pose(rotation_deg: float, shift: float) -> np.ndarray:
+        T = np.eye(4)
+        T[:3, :3] = Rotation.from_rotvec(np.radians(random.normal(0, rotation_deg, 3))).as_matrix()
+        T[:3, 3] = random.normal(0, shift, 3)
+        return T
+
+    true = [pose(40, 1.0) for _ in range(5)]
+    other_world = pose(60, 2.0)
+    predicted = [pose(4, 0.1) @ E @ other_world for E in true]
+    worlds = [
+        (true, predicted),
+        *(
+            ([E @ np.linalg.inv(true[k]) for E in true], [E @ np.linalg.inv(predicted[k]) for E in predicted])
+            for k in (0, 3)
+        ),
+    ]
+    pairs = [(i, j) for i in range(5) for j in range(i + 1, 5)]
+
+    def errors(relative, world) -> list[list[float]]:
+        found = []
+        for i, j in pairs:
+            T, P = (relative(poses[i], poses[j]) for poses in world)
+            R, t = exact(P[:3, :3]), P[:3, 3]
+            found.append([by_trace(R, exact(T[:3, :3])), direction_angle(t, T[:3, 3])])
+        return found
+
+    right = {
+        "T_i_j": lambda a, b: a @ np.linalg.inv(b),
+        "T_j_i": lambda a, b: b @ np.linalg.inv(a),
+    }
+    wrong = [errors(lambda a, b: np.linalg.inv(a) @ b, world) for world in worlds]
+    changes = np.max(wrong, axis=0) - np.min(wrong, axis=0)
+    return {
+        "note": "errors in degrees, rotation and signed direction, of the pairs (i, j); the same in every world",
+        "worlds": [
+            {"true_camera_world": np.array(t).tolist(), "predicted_camera_world": np.array(p).tolist()}
+            for t, p in worlds
+        ],
+        "pairs": [list(pair) for pair in pairs],
+        "errors": {name: errors(relative, worlds[0]) for name, relative in right.items()},
+        "world_dependent": {
+            "formula": "inv(T_camera_world_i) @ T_camera_world_j",
+            "errors": wrong,
+            "largest_change_deg": changes.max(axis=0).tolist(),
+        },
+    }
 
 
 def main() -> None:
@@ -135,10 +207,13 @@ def main() -> None:
                 "status": pair["status"],
                 "rotation_a_b": None if pair["rotation"] is None else pair["rotation"].tolist(),
                 "translation_a_b": None if pair["translation"] is None else pair["translation"].tolist(),
+                "metric": pair["metric"],
+                "confidence": pair["confidence"],
             }
             for pair in made
         ],
-        "expected": {name: expected(made, name) for name in ("avbench", "reloc3r", "superglue", "imc", "vggt")},
+        "expected": {"avbench": expected(made)} | {name: expected_of_a_code(made, name) for name in CODES},
+        "gauge": gauge(),
     }
     OUT.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
