@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import soundfile
 
 from avbench.preprocessing.geometry import rotation_angle_deg
 from avbench.preprocessing.schema import table_from_rows
+from avbench.preprocessing.shard_file import describe_shard
 
 RATE_HZ = 8000
 
@@ -97,12 +99,22 @@ def write_dataset(
     """A data set folder as `avbench prepare` lays it out."""
     (folder / "data").mkdir(parents=True)
     digest = hashlib.sha256()
+    records = []
     for split, rows in splits.items():
         bounds = np.linspace(0, len(rows), shards + 1).astype(int)
         for number in range(shards):
-            path = folder / "data" / f"{split}-{number:05d}-of-{shards:05d}.parquet"
+            name = f"data/{split}-{number:05d}-of-{shards:05d}.parquet"
+            path = folder / name
             chosen = [{**row, "split": split} for row in rows[bounds[number] : bounds[number + 1]]]
-            pq.write_table(table_from_rows(chosen), path, row_group_size=rows_per_group)
+            pq.write_table(
+                table_from_rows(chosen),
+                path,
+                row_group_size=rows_per_group,
+                write_page_checksum=True,
+                compression="none",
+            )
             digest.update(path.read_bytes())
-    (folder / "manifest.json").write_text(json.dumps({"dataset_fingerprint": digest.hexdigest()}), encoding="utf-8")
+            records.append(asdict(describe_shard(path, name=name, split=split, rows=len(chosen))))
+    manifest = {"dataset_fingerprint": digest.hexdigest(), "shards": records}
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return folder

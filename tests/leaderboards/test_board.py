@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from avbench.leaderboards.board import Board, create_board, open_board, submit
 from avbench.leaderboards.commands import board as board_command
 from avbench.leaderboards.commands import submit as submit_command
 from avbench.leaderboards.pages import html_page, markdown_page
+from avbench.leaderboards.published import published_score
 from avbench.leaderboards.submission import SubmissionInfo
 from avbench.preprocessing.errors import AvbenchError, InputError
 from avbench.preprocessing.geometry import axis_rotation
@@ -65,10 +68,10 @@ def test_entries_are_ranked_and_scored_as_the_score_command_would(board: Board, 
     ]
     for _, entry in board.ranked():
         stored = read_predictions(board.folder / "submissions" / f"{entry.entry_id}.parquet")
-        assert entry.scores["clean"] == score_condition(stored, board.labels()).to_json()
-    # Constant errors of 1 and 15 degrees: trapezoid AUC@20 = 1 - e/20 + e/(2 * 6 * 20).
-    assert board.ranking_value(board.entries()[1]) == pytest.approx(100 * (1 - 1 / 20 + 1 / 240))
-    assert board.ranking_value(board.entries()[0]) == pytest.approx(100 * (1 - 15 / 20 + 15 / 240))
+        assert entry.scores["clean"] == published_score(score_condition(stored, board.labels()))
+    # Constant errors of 1 and 15 degrees: trapezoid AUC@20 = 1 - e/20 + e/(2 * 6 * 20), in percent 95.41666 and 31.25.
+    assert board.ranking_value(board.entries()[1]) == 95.42
+    assert board.ranking_value(board.entries()[0]) == 31.25
 
 
 def test_equal_numbers_share_a_rank(board: Board, tmp_path: Path) -> None:
@@ -81,6 +84,62 @@ def test_equal_numbers_share_a_rank(board: Board, tmp_path: Path) -> None:
         (3, "third"),
     ]
     assert len({entry.entry_id for entry in board.entries()}) == 3
+
+
+def test_numbers_are_published_with_as_many_digits_as_mean_something(board: Board, tmp_path: Path) -> None:
+    hand_in(board, tmp_path, 1.23456789, "model")
+    score = board.entries()[0].scores["clean"]
+    assert score["rotation"]["mean_deg"] == score["rotation"]["median_deg"] == 1.23
+    assert score["baseline_threshold_m"] == 0.05
+    assert score["counts"]["pairs"] == 6
+    numbers = re.findall(r"-?\d+\.\d+", (board.folder / "entries.jsonl").read_text())
+    assert len(numbers) > 10
+    assert max(len(number.partition(".")[2]) for number in numbers) <= 3
+
+
+def test_numbers_that_are_published_as_equal_share_a_rank(board: Board, tmp_path: Path) -> None:
+    # AUC@20 of 81.6667 and 81.6690 percent: both are published as 81.67, and the better one came later.
+    for name, error in (("first", 4.0), ("second", 3.9995), ("third", 4.1)):
+        hand_in(board, tmp_path, error, name)
+    assert [(rank, entry.submission.name) for rank, entry in board.ranked()] == [
+        (1, "first"),
+        (1, "second"),
+        (3, "third"),
+    ]
+
+
+def test_one_pair_answered_otherwise_does_not_tell_its_label_to_the_last_digit(board: Board, tmp_path: Path) -> None:
+    """Who turns one answer by what can just be told apart in full precision sees no change on the board."""
+    seen = []
+    for turn_deg in (0.0, 0.001, 0.01):
+        rows = answers(4.0)
+        rows[2] = replace(rows[2], rotation_a_b=axis_rotation("y", 14.0 + turn_deg))
+        write_predictions(tmp_path / f"{turn_deg}.parquet", rows)
+        seen.append(submit(board, tmp_path / f"{turn_deg}.parquet", SubmissionInfo(f"m{turn_deg}")).entry.scores)
+    for what in ("mean_deg", "median_deg"):
+        assert [scores["clean"]["rotation"][what] for scores in seen] == [4.0, 4.0, 4.0]
+
+
+def test_every_flipped_bit_in_the_labels_of_a_board_is_found(board: Board) -> None:
+    path = board.folder / "private" / "labels.parquet"
+    whole = path.read_bytes()
+    assert len(board.labels()) == 6
+    for place in range(0, len(whole), 101):
+        changed = bytearray(whole)
+        changed[place] ^= 1 << place % 8
+        path.write_bytes(changed)
+        with pytest.raises(InputError, match=r"labels\.parquet: found damaged or other labels"):
+            board.labels()
+    path.unlink()
+    with pytest.raises(InputError, match=r"labels\.parquet: found unreadable"):
+        board.labels()
+
+
+def test_a_board_of_an_older_version_says_how_to_make_it_anew(board: Board) -> None:
+    config = board.folder / "board.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "version": "1"}))
+    with pytest.raises(InputError, match=r"version: found '1', expected '2'; make the board anew"):
+        open_board(board.folder)
 
 
 def test_the_same_again_is_not_entered_twice(board: Board, tmp_path: Path) -> None:

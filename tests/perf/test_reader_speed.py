@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ import soundfile
 from avbench.benchmark.dataset import open_dataset
 from avbench.benchmark.model_api import Modality
 from avbench.preprocessing.schema import column_names, table_from_rows
+from avbench.preprocessing.shard_file import describe_shard
 
 ROWS = 48
 ROUNDS = 5
@@ -57,8 +60,10 @@ def data(tmp_path: Path) -> Path:
     }
     (tmp_path / "data").mkdir()
     table = table_from_rows([{**row, "pair_id": f"p{i}"} for i in range(ROWS)])
-    pq.write_table(table, tmp_path / "data" / "test-00000-of-00001.parquet", row_group_size=12)
-    (tmp_path / "manifest.json").write_text('{"dataset_fingerprint": "x"}')
+    name = "data/test-00000-of-00001.parquet"
+    pq.write_table(table, tmp_path / name, row_group_size=12)
+    record = describe_shard(tmp_path / name, name=name, split="test", rows=ROWS)
+    (tmp_path / "manifest.json").write_text(json.dumps({"dataset_fingerprint": "x", "shards": [asdict(record)]}))
     return tmp_path
 
 

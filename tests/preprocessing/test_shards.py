@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +192,7 @@ def test_packing_keeps_every_row_in_order_and_names_the_split(tmp_path: Path) ->
     assert dataset_splits(tmp_path) == ["test"]
     for shard in shards:
         assert sum(payload_bytes(row) for row in iter_rows([shard.path])) <= 22 * size
-        assert group_sizes(shard.path)[0] == min(MAX_ROWS_A_GROUP, shard.rows)
+        assert group_sizes(shard.path)[0] == min(MAX_ROWS_A_GROUP, shard.record.rows)
     for name, count in counts.items():
         found = [row for span in places[name] for row in read_span(span)]
         assert found == [{**row, "split": "test"} for row in rows_of(name, count)]
@@ -203,7 +204,7 @@ def test_packed_shards_can_be_packed_again(tmp_path: Path) -> None:
     _, places = pack_split("train", sources, tmp_path / "first", shard_bytes=4 * size)
     once, _ = pack_split("val", sources, tmp_path / "second", shard_bytes=7 * size)
     again, _ = pack_split("val", list(places.items()), tmp_path / "third", shard_bytes=7 * size)
-    assert [shard.sha256 for shard in once] == [shard.sha256 for shard in again]
+    assert [shard.record for shard in once] == [shard.record for shard in again]
 
 
 def test_verifying_gives_what_the_rows_say(tmp_path: Path) -> None:
@@ -218,16 +219,16 @@ def test_verifying_notices_what_is_wrong(tmp_path: Path) -> None:
     sources = make_parts(tmp_path, {"a": 3})
     (shard,), _ = pack_split("test", sources, tmp_path / "data", shard_bytes=10**9)
     with pytest.raises(OutputError, match="3 rows came back, 4 were written"):
-        verify_shard(PackedShard(shard.path, "test", 4, shard.bytes, shard.sha256))
+        verify_shard(replace(shard, record=replace(shard.record, rows=4)))
     with pytest.raises(OutputError, match="says it belongs to split test"):
-        verify_shard(PackedShard(shard.path, "train", 3, shard.bytes, shard.sha256))
+        verify_shard(replace(shard, record=replace(shard.record, split="train")))
     bad = {**sample_row(split="test"), "image_b": {"bytes": b"no picture", "path": None}}
     write_rows(tmp_path / "bad.parquet", [bad])
     with pytest.raises(InputError, match="image_b: found 10 bytes that are no picture"):
-        verify_shard(PackedShard(tmp_path / "bad.parquet", "test", 1, 0, ""))
+        verify_shard(PackedShard(tmp_path / "bad.parquet", replace(shard.record, rows=1)))
     write_rows(tmp_path / "channels.parquet", [{**sample_row(split="test"), "audio_channels": 2}])
     with pytest.raises(OutputError, match="audio_a has 3 channels at 8000 Hz"):
-        verify_shard(PackedShard(tmp_path / "channels.parquet", "test", 1, 0, ""))
+        verify_shard(PackedShard(tmp_path / "channels.parquet", replace(shard.record, rows=1)))
 
 
 def test_missing_shards_and_splits_are_told(tmp_path: Path) -> None:

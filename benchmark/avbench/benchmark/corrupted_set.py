@@ -21,19 +21,18 @@ from avbench.benchmark.corrupted_card import ORIGIN_COLUMNS, render_corrupted_ca
 from avbench.benchmark.corruptions import Condition, Suite
 from avbench.benchmark.dataset import PairDataset
 from avbench.benchmark.prefetch import prefetch
-from avbench.preprocessing.atomic import atomic_path, sha256_of, write_text
+from avbench.preprocessing.atomic import atomic_path, write_text
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.manifest import MANIFEST_NAME
 from avbench.preprocessing.picture import PictureFormat, brightness, decode_picture, encode_picture, sharpness
 from avbench.preprocessing.publish import CARD_NAME, WORK_FOLDER, check_is_ours
 from avbench.preprocessing.schema import SCHEMA_VERSION
+from avbench.preprocessing.shard_file import describe_shard
 from avbench.preprocessing.shards import (
     DATA_FOLDER,
     DEFAULT_SHARD_BYTES,
     PackedShard,
     RowWriter,
-    dataset_shards,
-    iter_rows,
     payload_bytes,
     rows_digest,
     verify_shard,
@@ -71,7 +70,7 @@ class WrittenSplit:
         condition: Name of the condition.
         pairs: Number of pairs.
         rows_sha256: Hash over what the rows say.
-        shards: Its files: path in the data set, rows, bytes and hash.
+        shards: Its files: path in the data set, rows, bytes and hashes.
     """
 
     split: str
@@ -171,19 +170,19 @@ def _write_split(
     dataset: PairDataset, condition: Condition, out: Path, settings: CorruptSettings, told: Callable[[int], None]
 ) -> WrittenSplit:
     name = split_name(condition)
-    rows = iter_rows(dataset_shards(dataset.folder, settings.split))
-    tasks = ([partial(corrupted_row, row, condition, settings)] for row in rows)
+    tasks = ([partial(corrupted_row, row, condition, settings)] for row in dataset.rows(settings.split))
     with closing(prefetch(tasks, workers=settings.workers, ahead=4 * max(1, settings.workers))) as made:
         counted = _counted((row for group in made for row in group), told)
         packed = _pack(name, counted, out / WORK_FOLDER, settings.shard_bytes)
     digests: list[str] = []
     shards: list[dict[str, Any]] = []
     for number, (path, count) in enumerate(packed):
-        shard = PackedShard(path, name, count, path.stat().st_size, sha256_of(path))
-        for _, found in verify_shard(shard).values():
-            digests += found
         final = f"{DATA_FOLDER}/{name}-{number:05d}-of-{len(packed):05d}.parquet"
-        shards.append({"path": final, "rows": shard.rows, "bytes": shard.bytes, "sha256": shard.sha256})
+        record = describe_shard(path, name=final, split=name, rows=count)
+        for _, found in verify_shard(PackedShard(path, record)).values():
+            digests += found
+        # The split is named once, beside the list.
+        shards.append({key: value for key, value in asdict(record).items() if key != "split"})
     (out / DATA_FOLDER).mkdir(parents=True, exist_ok=True)
     for (path, _), fields in zip(packed, shards, strict=True):
         path.replace(out / fields["path"])

@@ -22,11 +22,12 @@ from avbench.benchmark.arrow_arrays import fixed_shape_array
 from avbench.benchmark.model_api import Modality, PairInput, PairLabel, SoundClip
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import is_rotation
-from avbench.preprocessing.manifest import MANIFEST_NAME
+from avbench.preprocessing.manifest import MANIFEST_NAME, shard_records
 from avbench.preprocessing.picture import decode_picture
 from avbench.preprocessing.recording import ArrayKind, SampleFormat, Scale
-from avbench.preprocessing.schema import Role, check_schema, column_names
-from avbench.preprocessing.shards import dataset_shards, dataset_splits
+from avbench.preprocessing.schema import Role, column_names
+from avbench.preprocessing.shard_file import ShardRecord, damaged_shard, lacking_labels, open_shard
+from avbench.preprocessing.shards import DATA_FOLDER, dataset_shards, dataset_splits, iter_rows
 from avbench.preprocessing.sound_clip import decode_clip
 
 ALL_MODALITIES = frozenset(Modality)
@@ -113,10 +114,12 @@ class PairDataset:
     Attributes:
         folder: Where it lies.
         fingerprint: Hash of its content, from its manifest.
+        records: What its manifest says of its shards; everything that is read is compared with it.
     """
 
     folder: Path
     fingerprint: str
+    records: tuple[ShardRecord, ...]
 
     @property
     def splits(self) -> list[str]:
@@ -130,21 +133,33 @@ class PairDataset:
             InputError: There is no such split, or a shard is missing or damaged.
         """
         count = 0
-        for path in dataset_shards(self.folder, split):
-            with _opened(path) as file:
+        for path, record in self._shards(split):
+            with open_shard(path, record, columns=()) as file:
                 count += file.metadata.num_rows
         return count
 
-    def table(self, split: str, columns: Collection[str], *, limit: int | None = None) -> pa.Table:
-        """Columns of a split, of its first `limit` pairs or of all, in the order of the data set.
+    def lacking_labels(self, split: str) -> list[str]:
+        """Names of the label columns that a split was handed out without, in schema order; none if it has them all.
 
         Raises:
             InputError: There is no such split, or a shard is missing or damaged.
         """
+        lacking = {name for path, _ in self._shards(split) for name in lacking_labels(path)}
+        return [name for name in column_names(Role.LABEL) if name in lacking]
+
+    def table(self, split: str, columns: Collection[str], *, limit: int | None = None) -> pa.Table:
+        """Columns of a split, of its first `limit` pairs or of all, in the order of the data set.
+
+        What is read is compared with the hashes in the manifest: a single flipped bit is found.
+
+        Raises:
+            MissingLabelsError: A column is missing because the split was handed out without labels.
+            InputError: There is no such split, or a shard is missing, damaged or not the one of the manifest.
+        """
         parts = []
         left = limit
-        for path in dataset_shards(self.folder, split):
-            with _opened(path) as file:
+        for path, record in self._shards(split):
+            with open_shard(path, record, columns=columns, whole=True) as file:
                 part = _read(file, None, list(columns), path)
             parts.append(part if left is None else part.slice(0, left))
             left = None if left is None else left - len(parts[-1])
@@ -220,8 +235,8 @@ class PairDataset:
         """
         columns = input_columns(modalities)
         first = 0
-        for path in dataset_shards(self.folder, split):
-            with _opened(path) as file:
+        for path, record in self._shards(split):
+            with open_shard(path, record, columns=columns) as file:
                 for group in range(file.num_row_groups):
                     rows = file.metadata.row_group(group).num_rows
                     low, high = max(start - first, 0), rows if stop is None else min(stop - first, rows)
@@ -239,8 +254,8 @@ class PairDataset:
         """
         found: list[RowGroup] = []
         first = 0
-        for path in dataset_shards(self.folder, split):
-            with _opened(path) as file:
+        for path, record in self._shards(split):
+            with open_shard(path, record, columns=()) as file:
                 for number in range(file.num_row_groups):
                     found.append(RowGroup(path, number, first, file.metadata.row_group(number).num_rows))
                     first += found[-1].rows
@@ -252,9 +267,35 @@ class PairDataset:
         Raises:
             InputError: The shard is damaged.
         """
-        with _opened(group.path) as file:
-            rows = _read(file, group.number, input_columns({Modality.AUDIO}), group.path).to_pylist()
+        columns = input_columns({Modality.AUDIO})
+        with open_shard(group.path, columns=columns) as file:
+            rows = _read(file, group.number, columns, group.path).to_pylist()
         return [EncodedPair(row, frozenset({Modality.AUDIO}), group.path) for row in rows]
+
+    def rows(self, split: str) -> Iterator[dict[str, Any]]:
+        """Whole rows of a split, in order, pictures and clips as `{"bytes": ..., "path": None}`.
+
+        Raises:
+            MissingLabelsError: The split was handed out without labels.
+            InputError: There is no such split, or a shard is missing, damaged or not the one of the manifest.
+        """
+        for path, record in self._shards(split):
+            open_shard(path, record, whole=True).close()
+            yield from iter_rows([path])
+
+    def _shards(self, split: str) -> list[tuple[Path, ShardRecord]]:
+        """The shards of a split with what the manifest says of them."""
+        paths = dataset_shards(self.folder, split)
+        records = {record.path: record for record in self.records if record.split == split}
+        found = [f"{DATA_FOLDER}/{path.name}" for path in paths]
+        if set(found) != set(records):
+            raise InputError(
+                self.folder,
+                found=f"{len(found)} shards of the split {split}: {', '.join(found)}",
+                expected=f"those of manifest.json: {', '.join(records) or 'none'}",
+                hint="copy the whole folder, or run the same `avbench prepare` command again",
+            )
+        return [(path, records[name]) for path, name in zip(paths, found, strict=True)]
 
 
 def open_dataset(folder: Path) -> PairDataset:
@@ -270,27 +311,15 @@ def open_dataset(folder: Path) -> PairDataset:
         raise InputError(folder, found="no shards in data/", expected="a prepared data set", hint=hint)
     path = folder / MANIFEST_NAME
     try:
-        fingerprint = json.loads(path.read_text(encoding="utf-8"))["dataset_fingerprint"]
+        document = json.loads(path.read_text(encoding="utf-8"))
+        fingerprint = str(document["dataset_fingerprint"])
     except FileNotFoundError as error:
         raise InputError(path, found="no such file", expected="the manifest of the data set", hint=hint) from error
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise InputError(
             path, found=f"no dataset_fingerprint ({error})", expected="a whole manifest", hint=hint
         ) from error
-    return PairDataset(folder, str(fingerprint))
-
-
-def _opened(path: Path) -> pq.ParquetFile:
-    try:
-        file = pq.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
-        raise _damaged(path, error) from error
-    try:
-        check_schema(file.schema_arrow, str(path))
-    except InputError:
-        file.close()
-        raise
-    return file
+    return PairDataset(folder, fingerprint, shard_records(document, path))
 
 
 def _read(file: pq.ParquetFile, group: int | None, columns: list[str], path: Path) -> pa.Table:
@@ -299,13 +328,7 @@ def _read(file: pq.ParquetFile, group: int | None, columns: list[str], path: Pat
             return file.read(columns=columns, use_threads=False)
         return file.read_row_group(group, columns=columns, use_threads=False)
     except (pa.ArrowException, OSError) as error:
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Exception) -> InputError:
-    return InputError(
-        path, found=f"a damaged Parquet file ({error})", expected="a whole shard", hint="prepare or copy it again"
-    )
+        raise damaged_shard(path, error) from error
 
 
 def _pair_input(row: Mapping[str, Any], modalities: frozenset[Modality], path: Path) -> PairInput:

@@ -13,6 +13,7 @@ at once both arrive and a refused one leaves no trace.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import math
 import shutil
@@ -32,12 +33,13 @@ from avbench.benchmark.dataset import open_dataset
 from avbench.benchmark.metrics_spec import load_metrics_spec
 from avbench.benchmark.predictions import CLEAN_CONDITION
 from avbench.benchmark.scoring import Labels, score_condition
+from avbench.leaderboards.published import published_score
 from avbench.leaderboards.submission import SubmissionInfo, read_submission
 from avbench.preprocessing.atomic import atomic_path, sha256_of, write_text
 from avbench.preprocessing.errors import AvbenchError, InputError
 from avbench.preprocessing.recording import Scale
 
-BOARD_VERSION = "1"
+BOARD_VERSION = "2"
 CONFIG_NAME = "board.json"
 LABELS_NAME = "private/labels.parquet"
 ENTRIES_NAME = "entries.jsonl"
@@ -45,6 +47,10 @@ SUBMISSIONS_NAME = "submissions"
 ROTATION_RANKING = "rotation.mean_deg"
 TOTAL_RANKING = "total.auc.20"
 _LOWER_IS_BETTER_SUFFIX = "_deg"
+_REMAKE_HINT = (
+    "make the board anew with `avbench board create`, and hand in what lies in its folder submissions/ with "
+    "`avbench submit`"
+)
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,7 @@ class BoardConfig:
         conditions: Conditions that every submission answers; the first is what the board is ranked on.
         metrics_spec_version: Version of the metrics.
         rank_by: Path of the ranking number in a score's JSON form ("total.auc.20", "rotation.mean_deg").
+        labels_sha256: Hash of the file of the answers, which is compared whenever they are read.
         version: Version of the folder's layout.
     """
 
@@ -69,6 +76,7 @@ class BoardConfig:
     conditions: tuple[str, ...]
     metrics_spec_version: str
     rank_by: str
+    labels_sha256: str
     version: str = BOARD_VERSION
 
 
@@ -82,7 +90,7 @@ class Entry:
         submitted_at: UTC, ISO 8601.
         content_sha256: Hash of what was predicted.
         file_sha256: Hash of the file as it came.
-        scores: Score in JSON form by condition.
+        scores: Score in JSON form by condition, rounded as `published.published_score` does.
     """
 
     entry_id: str
@@ -101,10 +109,23 @@ class Board:
     config: BoardConfig
 
     def labels(self) -> Labels:
-        """The answers, in the order of the data set."""
+        """The answers, in the order of the data set.
+
+        Raises:
+            InputError: They are missing or damaged: a single flipped bit is found.
+        """
         path = self.folder / LABELS_NAME
         try:
-            table = pq.read_table(path)
+            content = path.read_bytes()
+            found = hashlib.sha256(content).hexdigest()
+            if found != self.config.labels_sha256:
+                raise InputError(
+                    path,
+                    found=f"damaged or other labels (SHA-256 {found[:12]})",
+                    expected=f"those of the board ({self.config.labels_sha256[:12]}, as {CONFIG_NAME} says)",
+                    hint="copy the file again from a backup of the board",
+                )
+            table = pq.read_table(pa.BufferReader(content))
         except (OSError, pa.ArrowException) as error:
             raise InputError(path, found=f"unreadable ({error})", expected="the board's labels") from error
         return Labels(
@@ -183,7 +204,6 @@ def create_board(
     if rank_by is None:
         with_direction = bool(np.any(labels.has_direction(spec.baseline_threshold_m)))
         rank_by = TOTAL_RANKING if with_direction else ROTATION_RANKING
-    config = BoardConfig(title, dataset.fingerprint, split, len(labels), conditions, spec.version, rank_by)
     kinds = ("rotation", "direction", "total")
     numbers = ("mean_deg", "median_deg", *(f"auc.{threshold:g}" for threshold in spec.auc_thresholds_deg))
     known = [f"{kind}.{what}" for kind in kinds for what in numbers]
@@ -191,6 +211,10 @@ def create_board(
         raise InputError("board: rank_by", found=repr(rank_by), expected=f"one of {', '.join(known)}")
     with atomic_path(folder / LABELS_NAME) as temporary:
         pq.write_table(table, temporary)
+        labels_sha256 = sha256_of(temporary)
+    config = BoardConfig(
+        title, dataset.fingerprint, split, len(labels), conditions, spec.version, rank_by, labels_sha256
+    )
     # Written last: a folder without it is no board.
     write_text(folder / CONFIG_NAME, json.dumps(asdict(config), indent=2) + "\n")
     return Board(folder, config)
@@ -206,13 +230,14 @@ def open_board(folder: Path) -> Board:
     hint = "make one with `avbench board create FOLDER --data DATA`"
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
+        version = fields["version"]
+        if version != BOARD_VERSION:
+            raise InputError(f"{path}: version", found=repr(version), expected=repr(BOARD_VERSION), hint=_REMAKE_HINT)
         config = BoardConfig(**{**fields, "conditions": tuple(fields["conditions"])})
     except FileNotFoundError as error:
         raise InputError(folder, found="no board", expected=f"a folder with {CONFIG_NAME}", hint=hint) from error
     except (ValueError, TypeError, KeyError, OSError) as error:
         raise InputError(path, found=f"unreadable ({error})", expected="a board's configuration") from error
-    if config.version != BOARD_VERSION:
-        raise InputError(f"{path}: version", found=repr(config.version), expected=repr(BOARD_VERSION))
     if config.metrics_spec_version != load_metrics_spec().version:
         raise InputError(
             f"{path}: metrics_spec_version",
@@ -244,7 +269,8 @@ def submit(board: Board, path: Path, info: SubmissionInfo) -> Submitted:
             hint="these predictions are for another version of the data set",
         )
     scores = {
-        condition: score_condition(predictions, labels, condition).to_json() for condition in board.config.conditions
+        condition: published_score(score_condition(predictions, labels, condition))
+        for condition in board.config.conditions
     }
     content = predictions.content_sha256()
     with _locked(board.folder):

@@ -18,10 +18,10 @@ from avbench.preprocessing.manifest import (
     PreparedRecording,
     Refusal,
     RowRange,
-    ShardRecord,
 )
 from avbench.preprocessing.publish import CARD_NAME, publish, remove_work, start_packing
 from avbench.preprocessing.recording_part import CODECS, preparation_code, software_versions
+from avbench.preprocessing.shard_file import ShardRecord
 from avbench.preprocessing.shards import (
     DATA_FOLDER,
     DEFAULT_SHARD_BYTES,
@@ -169,10 +169,7 @@ def assemble(out: Path, contents: Contents, stage: Callable[[str], None]) -> Man
             )
             for made in contents.prepared
         ),
-        tuple(
-            ShardRecord(f"{DATA_FOLDER}/{shard.path.name}", shard.split, shard.rows, shard.bytes, shard.sha256)
-            for shard in shards
-        ),
+        tuple(shard.record for shard in shards),
     )
     write_text(folder / MANIFEST_NAME, manifest.to_json())
     write_text(folder / CARD_NAME, render_card(manifest, _title(out)))
@@ -204,8 +201,8 @@ def _verify(shards: Sequence[PackedShard], prepared: Sequence[PreparedRecording]
     for shard in shards:
         for recording_id, (group_id, found) in verify_shard(shard).items():
             digests.setdefault(recording_id, []).extend(found)
-            if split_of_group.setdefault(group_id, shard.split) != shard.split:
-                raise RuntimeError(f"group {group_id} is in {split_of_group[group_id]} and in {shard.split}")
+            if split_of_group.setdefault(group_id, shard.record.split) != shard.record.split:
+                raise RuntimeError(f"group {group_id} is in {split_of_group[group_id]} and in {shard.record.split}")
     for made in prepared:
         if rows_digest(digests.get(made.recording_id, [])) != made.rows_sha256:
             raise OutputError(f"{made.recording_id}: its rows came back from the disk changed; check the disk")

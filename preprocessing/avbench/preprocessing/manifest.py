@@ -14,6 +14,7 @@ from typing import Any
 
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.schema import CONVENTIONS, SCHEMA_VERSION
+from avbench.preprocessing.shard_file import ShardRecord
 
 MANIFEST_NAME = "manifest.json"
 MANIFEST_VERSION = "1"
@@ -59,25 +60,6 @@ class PreparedRecording:
     def from_json(cls, fields: Mapping[str, Any]) -> PreparedRecording:
         """The record that `asdict` and JSON made of one."""
         return cls(**{**fields, "notes": tuple(fields["notes"])})
-
-
-@dataclass(frozen=True)
-class ShardRecord:
-    """One shard of the data set.
-
-    Attributes:
-        path: Its path in the data set's folder, with slashes.
-        split: Its split.
-        rows: Number of rows.
-        bytes: Size of the file.
-        sha256: Hash of the file.
-    """
-
-    path: str
-    split: str
-    rows: int
-    bytes: int
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -216,13 +198,47 @@ def read_manifest(folder: Path) -> Manifest | None:
             software=document["software"],
             recordings=tuple(_packed(fields) for fields in document["recordings"]),
             refused=tuple(Refusal(**fields) for fields in document["refused"]),
-            shards=tuple(ShardRecord(**fields) for fields in document["shards"]),
+            shards=shard_records(document, path),
         )
     except (KeyError, TypeError) as error:
         raise _unreadable(path, f"a manifest with other fields ({error})") from error
     if manifest.dataset_fingerprint != document.get("dataset_fingerprint"):
         raise _unreadable(path, "a fingerprint that does not belong to the recordings listed")
     return manifest
+
+
+def shard_records(document: Mapping[str, Any], path: Path) -> tuple[ShardRecord, ...]:
+    """What a manifest says of its shards, whichever command wrote it.
+
+    Args:
+        document: The manifest: that of `avbench prepare` lists its shards, that of `avbench corrupt` does so by split.
+        path: The manifest's file, for messages.
+
+    Raises:
+        InputError: There is no list of shards, or it is none of shards.
+    """
+    try:
+        listed = document.get("shards")
+        if listed is None:
+            splits = document["splits"]
+            listed = [{**shard, "split": split["split"]} for split in splits for shard in split["shards"]]
+        records = tuple(ShardRecord(**fields) for fields in listed)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            path,
+            found=f"no list of the shards ({error})",
+            expected="the rows, bytes and hashes of every shard",
+            hint="copy the data set again, or prepare it again",
+        ) from error
+    for record in records:
+        texts = (record.path, record.split, record.sha256, record.footer_sha256, record.plain_sha256)
+        if not all(isinstance(text, str) for text in texts) or not all(
+            type(number) is int for number in (record.rows, record.bytes)
+        ):
+            raise InputError(
+                f"{path}: shards", found=repr(record), expected="texts, and whole numbers of rows and bytes"
+            )
+    return records
 
 
 def _packed(fields: Mapping[str, Any]) -> PackedRecording:

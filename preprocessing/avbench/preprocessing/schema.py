@@ -9,7 +9,7 @@ list kept by hand, decides.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -207,8 +207,13 @@ def _plain_feature(arrow_type: pa.DataType) -> dict[str, Any]:
     return {"_type": "Value", "dtype": "float64" if pa.types.is_float64(arrow_type) else str(arrow_type)}
 
 
-def check_schema(found: pa.Schema, where: str) -> None:
+def check_schema(found: pa.Schema, where: str, *, optional: Collection[str] = ()) -> None:
     """Check that a Parquet file is one of ours and of a version we read.
+
+    Args:
+        found: Its schema.
+        where: The file, for messages.
+        optional: Columns that may be missing.
 
     Raises:
         InputError: The version is missing or another one, or a column is missing or of another type.
@@ -224,6 +229,8 @@ def check_schema(found: pa.Schema, where: str) -> None:
     for column in COLUMNS:
         index = found.get_field_index(column.name)
         if index < 0:
+            if column.name in optional:
+                continue
             raise InputError(f"{where}: column {column.name}", found="no such column", expected=str(column.arrow_type))
         if found.field(index).type != column.arrow_type:
             raise InputError(

@@ -11,7 +11,7 @@ import hashlib
 import re
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,18 +20,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from avbench.preprocessing.atomic import atomic_path, sha256_of
+from avbench.preprocessing.atomic import atomic_path
 from avbench.preprocessing.errors import InputError, OutputError
 from avbench.preprocessing.picture import decode_picture
 from avbench.preprocessing.schema import (
     AUDIO_COLUMNS,
     COLUMNS,
     IMAGE_COLUMNS,
-    check_schema,
     column_names,
     pair_schema,
     table_from_rows,
 )
+from avbench.preprocessing.shard_file import ShardRecord, damaged_shard, describe_shard, open_shard
 from avbench.preprocessing.sound_clip import decode_clip
 
 DATA_FOLDER = "data"
@@ -61,21 +61,15 @@ class Span:
 
 @dataclass(frozen=True)
 class PackedShard:
-    """A shard that has been written and read back.
+    """A shard that has been written.
 
     Attributes:
         path: Where it lies.
-        split: Its split.
-        rows: Number of rows.
-        bytes: Size of the file.
-        sha256: Hash of the file.
+        record: What the manifest will say of it.
     """
 
     path: Path
-    split: str
-    rows: int
-    bytes: int
-    sha256: str
+    record: ShardRecord
 
 
 class RowWriter:
@@ -206,7 +200,7 @@ def iter_rows(paths: Iterable[Path], columns: Sequence[str] | None = None) -> It
         InputError: A file is none of ours, of another schema version, or damaged.
     """
     for path in paths:
-        with _opened(path) as file:
+        with open_shard(path, columns=columns) as file:
             for group in range(file.num_row_groups):
                 yield from _read_group(file, group, columns, path)
 
@@ -217,7 +211,7 @@ def read_span(span: Span) -> Iterator[dict[str, Any]]:
     Raises:
         InputError: As for `iter_rows`, or the file has fewer rows.
     """
-    with _opened(span.path) as file:
+    with open_shard(span.path) as file:
         start, stop = span.first_row, span.first_row + span.rows
         if stop > file.metadata.num_rows:
             raise InputError(span.path, found=f"{file.metadata.num_rows} rows", expected=f"{stop} or more")
@@ -230,37 +224,14 @@ def read_span(span: Span) -> Iterator[dict[str, Any]]:
             first += rows
 
 
-def _opened(path: Path) -> pq.ParquetFile:
-    try:
-        file = pq.ParquetFile(path, page_checksum_verification=True)
-    except FileNotFoundError as error:
-        raise InputError(path, found="no such file", expected="a shard", hint="run `avbench prepare`") from error
-    except (pa.ArrowException, OSError) as error:
-        raise _damaged(path, error) from error
-    with ExitStack() as stack:
-        stack.callback(file.close)
-        check_schema(file.schema_arrow, str(path))
-        stack.pop_all()
-    return file
-
-
 def _read_group(file: pq.ParquetFile, group: int, columns: Sequence[str] | None, path: Path) -> list[dict[str, Any]]:
     try:
         rows: list[dict[str, Any]] = file.read_row_group(
             group, columns=None if columns is None else list(columns), use_threads=False
         ).to_pylist()
     except (pa.ArrowException, OSError) as error:
-        raise _damaged(path, error) from error
+        raise damaged_shard(path, error) from error
     return rows
-
-
-def _damaged(path: Path, error: Exception) -> InputError:
-    return InputError(
-        path,
-        found=f"a damaged Parquet file ({error})",
-        expected="a whole shard",
-        hint="run the same `avbench prepare` command again: it makes damaged shards anew",
-    )
 
 
 def row_digest(row: dict[str, Any]) -> str:
@@ -338,8 +309,8 @@ def pack_split(
     for (path, _), name in zip(written, final, strict=True):
         path.replace(name)
     shards = [
-        PackedShard(name, split, count, name.stat().st_size, sha256_of(name))
-        for name, (_, count) in zip(final, written, strict=True)
+        PackedShard(path, describe_shard(path, name=f"{DATA_FOLDER}/{path.name}", split=split, rows=count))
+        for path, (_, count) in zip(final, written, strict=True)
     ]
     return shards, _spans(places, final)
 
@@ -379,13 +350,13 @@ def verify_shard(shard: PackedShard) -> dict[str, tuple[str, list[str]]]:
     for row in iter_rows([shard.path]):
         if rows == 0:
             _check_decodes(row, shard.path)
-        if row["split"] != shard.split:
+        if row["split"] != shard.record.split:
             raise OutputError(f"{shard.path}: row {row['pair_id']} says it belongs to split {row['split']}")
         _, digests = found.setdefault(row["recording_id"], (row["group_id"], []))
         digests.append(row_digest(row))
         rows += 1
-    if rows != shard.rows:
-        raise OutputError(f"{shard.path}: {rows} rows came back, {shard.rows} were written; check the disk")
+    if rows != shard.record.rows:
+        raise OutputError(f"{shard.path}: {rows} rows came back, {shard.record.rows} were written; check the disk")
     return found
 
 

@@ -247,16 +247,25 @@ def _make_part(task: _Task) -> _Part:
         return _Part(found, Span(task.part, 0, found.rows), new=False)
     world = make_world(task.settings)
     heard: dict[int, StillClip] = {}
+    source_digests: list[str] = []
     digests: list[str] = []
     sizes: list[int] = []
 
     def rows() -> Iterator[dict[str, Any]]:
         for span in task.spans:
             for row in read_span(span):
+                source_digests.append(row_digest(row))
                 changed = still_row(row, world, heard)
                 digests.append(row_digest(changed))
                 sizes.append(payload_bytes(changed))
                 yield changed
+        if rows_digest(source_digests) != task.source.rows_sha256:
+            raise InputError(
+                task.source.recording_id,
+                found="rows that are not those of the source's manifest.json",
+                expected="the data set as it was prepared",
+                hint="run the same `avbench prepare` command again: it makes damaged shards anew",
+            )
 
     count = write_rows(task.part, rows())
     prepared = replace(
