@@ -21,12 +21,12 @@ from click.testing import CliRunner, Result
 from avbench.preprocessing import assembly, recording_part
 from avbench.preprocessing.commands import prepare as prepare_command
 from avbench.preprocessing.errors import AvbenchError, InputError, OutputError
+from avbench.preprocessing.locks import sole_writer
 from avbench.preprocessing.manifest import read_manifest
 from avbench.preprocessing.pair_row import AudioMode, RowSettings
 from avbench.preprocessing.pairs import PairSettings
 from avbench.preprocessing.picture import decode_picture
 from avbench.preprocessing.prepare import PackSettings, PrepareResult, _run, prepare
-from avbench.preprocessing.publish import sole_writer
 from avbench.preprocessing.recording_part import Outcome, PrepareSettings, Status, Task, preparation_code
 from avbench.preprocessing.shards import dataset_shards, dataset_splits, iter_rows
 from avbench.preprocessing.sound_clip import decode_clip
@@ -678,13 +678,13 @@ def test_a_manifest_that_was_edited_is_refused(three_recordings: Path, data_set:
 
 
 def test_two_runs_cannot_write_at_once(three_recordings: Path, tmp_path: Path) -> None:
-    with sole_writer(tmp_path / "out"), pytest.raises(AvbenchError, match="another `avbench prepare` is writing to it"):
+    with sole_writer(tmp_path / "out"), pytest.raises(AvbenchError, match="another avbench command is writing to it"):
         run(three_recordings, tmp_path / "out")
 
 
 def test_an_output_that_is_a_file_is_told(three_recordings: Path, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("", encoding="utf-8")
-    with pytest.raises(OutputError, match="cannot be used as output folder"):
+    with pytest.raises(OutputError, match=r"could not be written .*; a file is where a folder should be"):
         run(three_recordings, tmp_path / "out")
 
 

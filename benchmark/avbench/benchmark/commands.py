@@ -83,6 +83,13 @@ _SHOWN_MESSAGES = 3
 )
 @click.option("--overwrite", is_flag=True, help="Replace a run of other settings in that folder.")
 @click.option("--report/--no-report", default=True, show_default=True, help="Write report.html and its tables.")
+@click.option(
+    "--fail-on",
+    type=click.FloatRange(0.0, 1.0),
+    metavar="SHARE",
+    help="Exit with code 1 if more than this share of the pairs fails under any condition.  [default: only if every "
+    "pair fails under all of them]",
+)
 @click.option("--smoke", is_flag=True, help="Try the whole road on 8 pairs, into a folder NAME-smoke, made anew.")
 def evaluate(
     data: Path,
@@ -101,39 +108,50 @@ def evaluate(
     baseline_threshold_m: float | None,
     overwrite: bool,  # noqa: FBT001 - as above
     report: bool,  # noqa: FBT001 - as above
+    fail_on: float | None,
     smoke: bool,  # noqa: FBT001 - as above
 ) -> None:
     """Run a model over a prepared data set and score what it answers.
 
     Writes predictions.parquet, score.json and run.json, probes.json with --probes, and report.html. The same command
-    continues a run that was interrupted.
+    continues a run that was interrupted. A model that answers no pair at all, or fails on more than --fail-on allows,
+    makes the exit code 1; what was written stays.
 
     \b
     avbench evaluate data/ --model sift -o runs/sift
     avbench evaluate data/ --model sift --suite standard --probes
     avbench evaluate data/ --model my_model.py:MyModel --limit 100
     """
-    from avbench.benchmark.dataset import open_dataset
-    from avbench.benchmark.evaluate import RunSettings, remove_run, run_model
-    from avbench.benchmark.evaluation_plan import SMOKE_PAIRS, plan_evaluation
-    from avbench.benchmark.models.registry import find_model
+    from avbench.benchmark.evaluate import PARTS_NAME, RunSettings, remove_run, run_model
+    from avbench.benchmark.evaluation_plan import SMOKE_PAIRS
+    from avbench.benchmark.failures import refuse_failures
     from avbench.benchmark.scoring import Labels, score
+    from avbench.preprocessing.locks import sole_writer
 
-    dataset = open_dataset(data)
-    entry = find_model(model_name, weights=weights)
+    dataset, entry, plan = _asked(data, model_name, weights, split, suite_name, probes=probes, smoke=smoke)
     folder = out or Path("runs") / entry.name.replace(".py:", "-").replace("/", "-").replace(":", "-")
     if smoke:
         folder, limit = folder.with_name(f"{folder.name}-smoke"), SMOKE_PAIRS
-    plan = plan_evaluation(dataset, split, suite_name, probes=probes, smoke=smoke)
     settings = RunSettings(split, limit, batch_size, device, seed, workers, timeout_s or None)
-    if overwrite or smoke:
-        remove_run(folder, RESULT_NAMES)
-    with ProgressBar(entry.name, "answer") as bar:
-        run = run_model(dataset, entry, folder, settings, conditions=plan.conditions, progress=bar.update, say=bar.say)
-    labels = Labels.of(dataset.labels(split, limit=limit))
-    scores = score(run.predictions, labels, baseline_threshold_m=baseline_threshold_m)
-    intervals = _intervals(dataset, run.predictions, labels, split, limit, baseline_threshold_m)
-    _write_results(folder, dataset, run, settings, plan, scores, intervals)
+    # All is written before anything is printed: who reads along may stop reading.
+    with sole_writer(folder, PARTS_NAME):
+        if overwrite or smoke:
+            remove_run(folder, RESULT_NAMES)
+        with ProgressBar(entry.name, "answer") as bar:
+            run = run_model(
+                dataset, entry, folder, settings, conditions=plan.conditions, progress=bar.update, say=bar.say
+            )
+        labels = Labels.of(dataset.labels(split, limit=limit))
+        scores = score(run.predictions, labels, baseline_threshold_m=baseline_threshold_m)
+        intervals = _intervals(dataset, run.predictions, labels, split, limit, baseline_threshold_m)
+        _write_results(folder, dataset, run, settings, plan, scores, intervals)
+        probed = None
+        if plan.probes:
+            probed = _write_probes(folder, dataset, entry, settings, plan, run, labels, baseline_threshold_m)
+        if report:
+            from avbench.benchmark.report.write import write_report
+
+            write_report([folder], data, folder / REPORT_NAME, split=split)
     if run.complete_before:
         click.echo(f"{folder}: this run was complete; its predictions are scored as they are", err=True)
     elif run.resumed_pairs:
@@ -141,18 +159,39 @@ def evaluate(
     # Rows of probes would mix pairs to which a probe can be applied with others; they have a table of their own.
     shown = len(scores) - len(plan.probes)
     _print_scores(entry.name, scores[:shown], intervals[:shown], run.predictions)
-    if plan.probes:
-        _print_probes(folder, dataset, entry, settings, plan, run, labels, baseline_threshold_m)
+    if probed is not None:
+        click.echo(f"\n{probed}")
     if smoke:
         _print_batch_deviation(dataset, entry, settings, plan, run)
     if limit is not None:
         click.echo(f"only the first {run.pairs} pairs of the split: no result to report")
     click.echo(f"predictions: {folder / 'predictions.parquet'}")
     if report:
-        from avbench.benchmark.report.write import write_report
+        click.echo(f"report:      {folder / REPORT_NAME}")
+    refuse_failures(entry.name, run.predictions, fail_on)
 
-        page, *_ = write_report([folder], data, folder / REPORT_NAME, split=split)
-        click.echo(f"report:      {page}")
+
+def _asked(
+    data: Path, model_name: str, weights: Path | None, split: str, suite_name: str, *, probes: bool, smoke: bool
+) -> tuple[PairDataset, ModelEntry, EvaluationPlan]:
+    """What a run is made of; whatever is wrong with it is said at once."""
+    from avbench.benchmark.corruptions import load_suite
+    from avbench.benchmark.dataset import open_dataset
+    from avbench.benchmark.evaluation_plan import plan_evaluation
+    from avbench.benchmark.models.registry import find_model
+    from avbench.preprocessing.errors import Problems
+
+    problems = Problems()
+    with problems.noted():
+        dataset = open_dataset(data)
+        with problems.noted():
+            dataset.pair_count(split)
+    with problems.noted():
+        entry = find_model(model_name, weights=weights)
+    with problems.noted():
+        load_suite(suite_name)
+    problems.raise_any()
+    return dataset, entry, plan_evaluation(dataset, split, suite_name, probes=probes, smoke=smoke)
 
 
 class _WithConventions(click.Command):
@@ -387,7 +426,7 @@ def _write_results(
     write_text(folder / RUN_NAME, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
 
-def _print_probes(
+def _write_probes(
     folder: Path,
     dataset: PairDataset,
     entry: ModelEntry,
@@ -396,7 +435,8 @@ def _print_probes(
     run: Run,
     labels: Labels,
     baseline_threshold_m: float | None,
-) -> None:
+) -> str:
+    """Write the result of the listening probes; their table."""
     import json
 
     from avbench.benchmark.probe_scoring import probe_table, score_probes
@@ -413,7 +453,7 @@ def _print_probes(
         baseline_threshold_m=baseline_threshold_m,
     )
     write_text(folder / PROBES_NAME, json.dumps(report.to_json(), indent=1, ensure_ascii=False) + "\n")
-    click.echo(f"\n{probe_table(report)}")
+    return probe_table(report)
 
 
 def _print_batch_deviation(

@@ -23,6 +23,7 @@ from avbench.benchmark.dataset import PairDataset
 from avbench.benchmark.prefetch import prefetch
 from avbench.preprocessing.atomic import atomic_path, write_text
 from avbench.preprocessing.errors import InputError
+from avbench.preprocessing.locks import sole_writer
 from avbench.preprocessing.manifest import MANIFEST_NAME
 from avbench.preprocessing.picture import PictureFormat, brightness, decode_picture, encode_picture, sharpness
 from avbench.preprocessing.publish import CARD_NAME, WORK_FOLDER, check_is_ours
@@ -107,14 +108,29 @@ def write_suite(
     Raises:
         InputError: The source is damaged or has no such split, or `out` holds something else.
         OutputError: The disk is full or cannot be written to.
+        AvbenchError: Another run is writing to `out`.
     """
     described = _described(dataset, suite, settings)
+    with sole_writer(out, WORK_FOLDER):
+        if overwrite:
+            _remove(out, described)
+        return _written_suite(dataset, suite, out, settings, described, progress)
+
+
+def _written_suite(
+    dataset: PairDataset,
+    suite: Suite,
+    out: Path,
+    settings: CorruptSettings,
+    described: Mapping[str, Any],
+    progress: Progress,
+) -> list[WrittenSplit]:
     work = out / WORK_FOLDER
-    if overwrite:
-        _remove(out)
     before = _read_json(out / MANIFEST_NAME)
     if before is not None:
         _refuse_other(out, before, described)
+        # A run that was killed at its very end may have left it.
+        shutil.rmtree(work, ignore_errors=True)
         return [_written(fields) for fields in before["splits"]]
     if _read_json(work / _SETTINGS_NAME) is None:
         check_is_ours(out)
@@ -138,6 +154,10 @@ def write_suite(
         "dataset_fingerprint": _fingerprint(described, written),
         "splits": [asdict(found) for found in written],
     }
+    listed = {out / shard["path"] for found in written for shard in found.shards}
+    for path in set((out / DATA_FOLDER).iterdir()) - listed:
+        # Of a suite that was being replaced when its run was killed.
+        path.unlink()
     origin = dataset.table(settings.split, ORIGIN_COLUMNS)
     write_text(out / CARD_NAME, render_corrupted_card(out.resolve().name, manifest, origin))
     write_text(out / MANIFEST_NAME, json.dumps(manifest, indent=1) + "\n")
@@ -239,15 +259,17 @@ def _refuse_other(out: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]
             )
 
 
-def _remove(out: Path) -> None:
-    """Remove a suite that was written or begun; other data sets stay."""
+def _remove(out: Path, described: Mapping[str, Any]) -> None:
+    """Remove a suite that was written or begun, to begin the one described; other data sets stay."""
     ours = (_read_json(out / MANIFEST_NAME) or {}).get("manifest_version") == MANIFEST_VERSION
     if not ours and _read_json(out / WORK_FOLDER / _SETTINGS_NAME) is None:
         return
+    shutil.rmtree(out / WORK_FOLDER, ignore_errors=True)
+    # Written first: if this run is killed, it says that what is still there is ours.
+    write_text(out / WORK_FOLDER / _SETTINGS_NAME, json.dumps(described, indent=1) + "\n")
     (out / MANIFEST_NAME).unlink(missing_ok=True)
     (out / CARD_NAME).unlink(missing_ok=True)
     shutil.rmtree(out / DATA_FOLDER, ignore_errors=True)
-    shutil.rmtree(out / WORK_FOLDER, ignore_errors=True)
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

@@ -40,7 +40,7 @@ from avbench.preprocessing.errors import InputError
 PREDICTIONS_NAME = "predictions.parquet"
 TRAINING_SPLIT = "train"
 DEFAULT_TIMEOUT_S = 600.0
-_PARTS_NAME = "parts"
+PARTS_NAME = "parts"
 
 
 @dataclass(frozen=True)
@@ -165,8 +165,10 @@ def run_model(
         final = out / PREDICTIONS_NAME
         if final.exists():
             refuse_other_settings(out, table_info(read_table(final)).get("settings", {}), record)
+            # A run that was killed at its very end may have left them.
+            PartStore(out / PARTS_NAME, record).remove()
             return Run(read_predictions(final), record, count, 0, complete_before=True, seconds=phases.seconds)
-        store = PartStore(out / _PARTS_NAME, record)
+        store = PartStore(out / PARTS_NAME, record)
         store.prepare()
         done = store.done()
         missing = gaps(done, count)
@@ -212,7 +214,7 @@ def run_model(
 
 def remove_run(out: Path, names: Iterable[str] = ()) -> None:
     """Remove the predictions and parts of an earlier run, and the files of the given names; nothing else."""
-    PartStore(out / _PARTS_NAME, {}).remove()
+    PartStore(out / PARTS_NAME, {}).remove()
     for name in (PREDICTIONS_NAME, *names):
         (out / name).unlink(missing_ok=True)
 

@@ -27,6 +27,7 @@ from avbench.benchmark.provenance import peak_memory_mib
 from avbench.benchmark.replies import Failure, FailureKind, Outcome, question
 from avbench.benchmark.shared_pairs import PairSender
 from avbench.preprocessing.errors import AvbenchError, InputError
+from avbench.preprocessing.processes import deaf_to_interrupts
 
 # Every batch brings blocks of the size of pictures and clips. To get them from the system anew each time, page by page,
 # costs as much as copying them, so glibc is told to keep what was given back; other systems take no notice.
@@ -145,7 +146,6 @@ class ModelProcess:
         self._outcomes: dict[int, Outcome] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
-        self._lifeline = -1
         self._start()
 
     def facts(self) -> ModelFacts:
@@ -219,19 +219,18 @@ class ModelProcess:
     def _start(self) -> None:
         self._sender.forget()
         here, there = Pipe()
-        lifeline_there, self._lifeline = os.pipe()
-        fds = (there.fileno(), lifeline_there, *self._sender.fds)
+        fds = (there.fileno(), *self._sender.fds)
         # What can be imported here, from wherever, can be imported there.
         environment = {**_KEEP_MEMORY, **os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and fixed code
-            [sys.executable, "-P", "-c", _WORKER, *map(str, fds)],
-            stdin=subprocess.DEVNULL,
-            stdout=2,
-            pass_fds=fds,
-            env=environment,
-        )
+        with deaf_to_interrupts():
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and fixed code
+                [sys.executable, "-P", "-c", _WORKER, str(os.getpid()), *map(str, fds)],
+                stdin=subprocess.DEVNULL,
+                stdout=2,
+                pass_fds=fds,
+                env=environment,
+            )
         there.close()
-        os.close(lifeline_there)
         self._connection = here
         self._send(self._load)
 
@@ -287,9 +286,7 @@ class ModelProcess:
             self._process.wait()
         if self._connection is not None:
             self._connection.close()
-        if self._lifeline >= 0:
-            os.close(self._lifeline)
-        self._process, self._connection, self._lifeline = None, None, -1
+        self._process, self._connection = None, None
         self._under_way.clear()
 
     def _refused(self, doing: str, failure: Failure) -> InputError:

@@ -1,4 +1,4 @@
-"""The process in which a model runs; its arguments are open files: connection, lifeline and shared memories.
+"""The process in which a model runs; its arguments are its parent, its connection and its shared memories.
 
 It answers one request after the other until it is told to stop, or until the process that started it is gone. What a
 model prints goes to standard error.
@@ -6,10 +6,7 @@ model prints goes to standard error.
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -20,6 +17,7 @@ from avbench.benchmark.provenance import device_name, model_code_sha256, peak_me
 from avbench.benchmark.replies import Outcome, question
 from avbench.benchmark.shared_pairs import PairReceiver, Parcel
 from avbench.preprocessing.errors import AvbenchError, InputError
+from avbench.preprocessing.processes import become_worker
 
 
 @dataclass(frozen=True)
@@ -98,10 +96,8 @@ def fit(model: Model, labels: Sequence[PairLabel], name: str) -> None:
 
 def main() -> None:
     """Serve the process that started this one."""
-    connection_fd, lifeline_fd, *pairs_fds = (int(argument) for argument in sys.argv[1:])
-    # Ctrl-C goes to the whole group of processes; the one in front decides what becomes of this one.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, args=(lifeline_fd,), daemon=True).start()
+    parent_pid, connection_fd, *pairs_fds = (int(argument) for argument in sys.argv[1:])
+    become_worker(parent_pid)
     connection = Connection(connection_fd)
     receiver = PairReceiver(pairs_fds)
     load: Load = connection.recv()
@@ -117,12 +113,6 @@ def main() -> None:
                 connection.send(Asked(outcome, peak_memory_mib()))
     except AvbenchError as error:
         connection.send(error)
-
-
-def _end_with_parent(lifeline_fd: int) -> None:
-    # Nothing is ever written to it: reading returns when the other end is closed, by whatever ended that process.
-    os.read(lifeline_fd, 1)
-    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -12,13 +12,11 @@ at once both arrive and a refused one leaves no trace.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import math
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,8 +33,9 @@ from avbench.benchmark.predictions import CLEAN_CONDITION
 from avbench.benchmark.scoring import Labels, score_condition
 from avbench.leaderboards.published import published_score
 from avbench.leaderboards.submission import SubmissionInfo, read_submission
-from avbench.preprocessing.atomic import atomic_path, sha256_of, write_text
+from avbench.preprocessing.atomic import atomic_path, remove_strays, sha256_of, write_text
 from avbench.preprocessing.errors import AvbenchError, InputError
+from avbench.preprocessing.locks import sole_writer
 from avbench.preprocessing.recording import Scale
 
 BOARD_VERSION = "2"
@@ -192,7 +191,7 @@ def create_board(
         InputError: The folder is not empty, the data set or split does not exist, there is no condition, or the ranking
             number does not exist.
     """
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and not _is_unfinished(folder):
         raise InputError(folder, found="a folder with something in it", expected="no folder, or an empty one")
     if not conditions or len(set(conditions)) != len(conditions):
         raise InputError("board: conditions", found=repr(conditions), expected="one or more different conditions")
@@ -218,6 +217,14 @@ def create_board(
     # Written last: a folder without it is no board.
     write_text(folder / CONFIG_NAME, json.dumps(asdict(config), indent=2) + "\n")
     return Board(folder, config)
+
+
+def _is_unfinished(folder: Path) -> bool:
+    """Whether a folder holds nothing, or no more than the labels of a board that was never finished."""
+    labels = folder / LABELS_NAME
+    remove_strays(labels.parent)
+    found = {path for path in folder.rglob("*") if folder.is_dir()}
+    return found <= {labels.parent, labels}
 
 
 def open_board(folder: Path) -> Board:
@@ -273,7 +280,7 @@ def submit(board: Board, path: Path, info: SubmissionInfo) -> Submitted:
         for condition in board.config.conditions
     }
     content = predictions.content_sha256()
-    with _locked(board.folder):
+    with sole_writer(board.folder, Path(LABELS_NAME).parent.name, SUBMISSIONS_NAME, wait=True):
         entries = board.entries()
         for entry in entries:
             if entry.content_sha256 == content and entry.submission.name == info.name:
@@ -309,13 +316,3 @@ def _entry_id(content_sha256: str, entries: list[Entry]) -> str:
 
 def _rank_of(board: Board, entry: Entry) -> int:
     return next(rank for rank, other in board.ranked() if other.entry_id == entry.entry_id)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(lock, fcntl.LOCK_UN)

@@ -9,6 +9,7 @@ from typing import Any
 from avbench.benchmark.tables import markdown_table, number
 from avbench.leaderboards.board import Board, Entry
 from avbench.preprocessing.atomic import write_text
+from avbench.preprocessing.locks import sole_writer
 
 MARKDOWN_NAME = "README.md"
 HTML_NAME = "index.html"
@@ -49,8 +50,10 @@ tbody tr:first-child td { background: var(--mark); font-weight: 600; } code { fo
 
 def render(board: Board) -> None:
     """Write the board's pages into its folder; both from the same rows."""
-    write_text(board.folder / MARKDOWN_NAME, markdown_page(board))
-    write_text(board.folder / HTML_NAME, html_page(board))
+    # Under the lock of the board, so that the last pages written are those with the last entry.
+    with sole_writer(board.folder, wait=True):
+        write_text(board.folder / MARKDOWN_NAME, markdown_page(board))
+        write_text(board.folder / HTML_NAME, html_page(board))
 
 
 def board_rows(board: Board, condition: str) -> list[list[str]]:

@@ -5,15 +5,24 @@ Modules named by the entry points import nothing heavy at their top, so that `av
 
 from __future__ import annotations
 
+import errno
 import os
+import select
+import signal
 import sys
+from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points, version
 
 import click
 
-from avbench.preprocessing.errors import AvbenchError
+from avbench.preprocessing.errors import AvbenchError, SeveralProblemsError, os_error_line
 
 COMMAND_GROUP = "avbench.commands"
+
+_INTERRUPTED = 130
+_INTERRUPTED_LINE = "interrupted; run the same command again to go on"
+_BROKEN_PIPE = 141  # what a shell reports of a program that such a pipe ended
+_COMPLETION_VARIABLE = "_AVBENCH_COMPLETE"
 
 
 class FloorGroup(click.Group):
@@ -66,14 +75,108 @@ def cli() -> None:
     """
 
 
+class _Interrupts:
+    """What Ctrl-C does: the first one ends the work in good order, a second one ends the process on the spot.
+
+    Attributes:
+        seen: Whether there was one. Libraries may turn the exception that it raises into one of their own.
+    """
+
+    def __init__(self) -> None:
+        self.seen = False
+        self._said = False
+
+    def __call__(self, signal_number: int, frame: object) -> None:
+        del signal_number, frame
+        if self.seen:
+            if not self._said:
+                with suppress(OSError):
+                    # What stands between may be in the middle of a write of its own.
+                    os.write(2, f"\n{_INTERRUPTED_LINE}\n".encode())
+            os._exit(_INTERRUPTED)
+        self.seen = True
+        raise KeyboardInterrupt
+
+    def say(self) -> None:
+        """Say that the work has ended."""
+        self._said = True
+        _say(_INTERRUPTED_LINE)
+
+
 def main() -> None:
-    """Run the command line; a problem of the user's ends as one line on standard error and exit code 1."""
+    """Run the command line; what a user can mend ends as a line on standard error and exit code 1."""
     # Worker processes that each start a full BLAS thread pool are tens of times slower than single-threaded ones.
     for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    interrupts = _Interrupts()
+    # Where Ctrl-C is ignored, as it is for commands that a script puts into the background, it stays so.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interrupts)
     try:
-        cli()
-    except AvbenchError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(1)
+        code = _run(interrupts)
+    finally:
+        if interrupts.seen is False and signal.getsignal(signal.SIGINT) is interrupts:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.exit(code)
+
+
+def _run(interrupts: _Interrupts) -> int:
+    """Run the command that was typed; its exit code."""
+    try:
+        return _invoke(sys.argv[1:])
+    except BaseException as error:
+        if interrupts.seen or isinstance(error, KeyboardInterrupt):
+            interrupts.say()
+            return _INTERRUPTED
+        if isinstance(error, SeveralProblemsError):
+            for one in error.errors:
+                _say(f"error: {one}")
+            return 1
+        if isinstance(error, AvbenchError):
+            _say(f"error: {error}")
+            return 1
+        if isinstance(error, OSError):
+            if error.errno == errno.EPIPE and _nobody_reads():
+                return _BROKEN_PIPE
+            if error.errno is not None:
+                _say(f"error: {os_error_line(error)}")
+                return 1
+        raise
+
+
+def _invoke(arguments: list[str]) -> int:
+    # `click` would answer Ctrl-C and broken pipes in its own way if the group were called as a whole.
+    if _COMPLETION_VARIABLE in os.environ:
+        cli.main(arguments, "avbench", _COMPLETION_VARIABLE)
+    try:
+        with cli.make_context("avbench", arguments) as context:
+            cli.invoke(context)
+    except click.exceptions.Exit as stopped:
+        return stopped.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    return 0
+
+
+def _nobody_reads() -> bool:
+    """Whether the reader of standard output is gone, as that of `avbench ... | head` is."""
+    watch = select.poll()
+    try:
+        output = sys.stdout.fileno()
+        watch.register(output, 0)
+        gone = any(event & (select.POLLERR | select.POLLHUP) for _, event in watch.poll(0))
+    except (OSError, ValueError, AttributeError):
+        return False
+    if gone:
+        # What is still in the buffers is written at exit, and must not fail again.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, output)
+        os.close(nowhere)
+    return gone
+
+
+def _say(line: str) -> None:
+    with suppress(OSError):
+        click.echo(line, err=True)

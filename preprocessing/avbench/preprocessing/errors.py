@@ -6,7 +6,10 @@ input and says what to do next.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import errno
+import os
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -50,6 +53,84 @@ def _rebuild_input_error(where: str, found: str, expected: str, hint: str) -> In
 
 class OutputError(AvbenchError):
     """A result that could not be written: a full disk, a missing permission. It concerns the whole run."""
+
+
+_NO_SPACE = "free some space and run the same command again: finished parts are kept"
+_NO_PERMISSION = "choose a place that you may write to, or change its permissions"
+_NO_FOLDER = "a file is where a folder should be: choose another place, or move that file away"
+_OS_HINTS = {
+    errno.ENOSPC: _NO_SPACE,
+    errno.EDQUOT: _NO_SPACE,
+    errno.EFBIG: _NO_SPACE,
+    errno.EACCES: _NO_PERMISSION,
+    errno.EPERM: _NO_PERMISSION,
+    errno.EROFS: _NO_PERMISSION,
+    errno.ENOTDIR: _NO_FOLDER,
+    errno.EEXIST: _NO_FOLDER,
+    errno.EISDIR: "a folder is where a file should be: choose another name",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EMFILE: "raise the limit of open files with `ulimit -n`",
+}
+
+
+def os_error_line(error: OSError) -> str:
+    """What the operating system refused, why, and what to do about it, without a line break."""
+    where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes, os.PathLike)) else ""
+    hint = _OS_HINTS.get(error.errno or 0, "")
+    return " ".join(f"{where}{error.strerror or error}{'; ' if hint else ''}{hint}".split())
+
+
+def could_not_write(path: Path, error: OSError) -> OutputError:
+    """The error that says why a file or folder could not be written."""
+    hint = _OS_HINTS.get(error.errno or 0, "check the disk and run the same command again: finished parts are kept")
+    return OutputError(" ".join(f"{path}: could not be written ({error.strerror or error}); {hint}".split()))
+
+
+class SeveralProblemsError(AvbenchError):
+    """Problems that are independent of each other, so that a user can fix all of them at once; one line each.
+
+    Attributes:
+        errors: The problems, two or more.
+    """
+
+    def __init__(self, errors: Iterable[AvbenchError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("\n".join(str(error) for error in self.errors))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (SeveralProblemsError, (self.errors,))
+
+
+class Problems:
+    """Collects the problems of steps that do not depend on each other.
+
+    Each step is a block `with problems.noted():`; what a block was to assign is missing if it failed, so
+    `raise_any` must be called before that is used.
+    """
+
+    def __init__(self) -> None:
+        self._errors: list[AvbenchError] = []
+
+    @contextmanager
+    def noted(self) -> Generator[None, None, None]:
+        """Do a step, and keep its problem instead of raising it."""
+        try:
+            yield
+        except SeveralProblemsError as error:
+            self._errors += error.errors
+        except AvbenchError as error:
+            self._errors.append(error)
+
+    def raise_any(self) -> None:
+        """Go on if there was no problem.
+
+        Raises:
+            AvbenchError: The problem, or all of them.
+        """
+        if len(self._errors) == 1:
+            raise self._errors[0]
+        if self._errors:
+            raise SeveralProblemsError(self._errors)
 
 
 class MissingDependencyError(AvbenchError):

@@ -15,19 +15,19 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
-from joblib.externals.loky import get_reusable_executor
-
 from avbench.preprocessing.assembly import Contents, PackSettings, assemble, damaged_shards, describe, holds
 from avbench.preprocessing.atomic import write_text
 from avbench.preprocessing.errors import InputError
+from avbench.preprocessing.locks import sole_writer
 from avbench.preprocessing.manifest import Manifest, PackedRecording, Refusal, read_manifest, refusals_to_json
+from avbench.preprocessing.processes import submitted
 from avbench.preprocessing.publish import (
+    PARTS_FOLDER,
     check_is_ours,
     finish_publishing,
     parts_folder,
     remove_leftovers,
     remove_work,
-    sole_writer,
 )
 from avbench.preprocessing.recording_part import (
     Outcome,
@@ -43,8 +43,6 @@ from avbench.preprocessing.sources import SourceOptions, find_recordings
 from avbench.preprocessing.splits import Member, assign_splits
 
 REFUSED_NAME = "refused.json"
-
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 class Progress(Protocol):
@@ -119,7 +117,7 @@ def prepare(
     for name, following in pairwise(names):
         if name == following:
             raise InputError(source, found=f"two recordings named {name}", expected="a name of its own for each")
-    with sole_writer(out):
+    with sole_writer(out, PARTS_FOLDER):
         finish_publishing(out)
         remove_leftovers(out)
         before = read_manifest(out)
@@ -181,9 +179,7 @@ def _run(tasks: Sequence[Task], jobs: int) -> Generator[Outcome, None, None]:
 
 def _run_pool(tasks: Sequence[Task], workers: int) -> Generator[Outcome, None, list[Task]]:
     """Prepare recordings side by side; gives back those that a dying worker left unfinished, in their order."""
-    executor = get_reusable_executor(max_workers=workers, env=_ONE_THREAD)
-    try:
-        futures = [executor.submit(prepare_recording, task) for task in tasks]
+    with submitted(prepare_recording, [(task,) for task in tasks], workers) as futures:
         unfinished = set()
         for future in as_completed(futures):
             try:
@@ -191,20 +187,16 @@ def _run_pool(tasks: Sequence[Task], workers: int) -> Generator[Outcome, None, l
             except BrokenExecutor:
                 unfinished.add(future)
         return [task for future, task in zip(futures, tasks, strict=True) if future in unfinished]
-    finally:
-        executor.shutdown(wait=True, kill_workers=True)
 
 
 def _run_alone(task: Task) -> Outcome:
-    executor = get_reusable_executor(max_workers=1, env=_ONE_THREAD)
-    try:
-        return executor.submit(prepare_recording, task).result()  # type: ignore[no-any-return]
-    except BrokenExecutor:
-        name = task.ref.recording_id
-        reason = f"{name}: its worker process died; memory ran out, or a decoder crashed on one of its files"
-        return Outcome(Status.REFUSED, name, refusal=Refusal(name, reason))
-    finally:
-        executor.shutdown(wait=True, kill_workers=True)
+    with submitted(prepare_recording, [(task,)], 1) as (future,):
+        try:
+            return future.result()
+        except BrokenExecutor:
+            name = task.ref.recording_id
+            reason = f"{name}: its worker process died; memory ran out, or a decoder crashed on one of its files"
+            return Outcome(Status.REFUSED, name, refusal=Refusal(name, reason))
 
 
 def _check_same(

@@ -7,47 +7,21 @@ brought to its end by the next one.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from avbench.preprocessing.errors import AvbenchError, InputError, OutputError
+from avbench.preprocessing.errors import InputError, could_not_write
 from avbench.preprocessing.manifest import MANIFEST_NAME
 from avbench.preprocessing.shards import DATA_FOLDER
 
 WORK_FOLDER = ".work"
+PARTS_FOLDER = f"{WORK_FOLDER}/parts"
 CARD_NAME = "README.md"
-
-
-@contextmanager
-def sole_writer(out: Path) -> Iterator[None]:
-    """Hold the output folder, creating it if need be, so that two runs never write to it at once.
-
-    Raises:
-        AvbenchError: Another run holds it.
-        OutputError: It cannot be created.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        folder = os.open(out, os.O_RDONLY)
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be used as output folder ({error.strerror or error})") from error
-    try:
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise AvbenchError(f"{out}: another `avbench prepare` is writing to it; wait for it to end") from error
-        yield
-    finally:
-        os.close(folder)
 
 
 def parts_folder(out: Path) -> Path:
     """Where finished recordings wait for packing; they outlive a run that is stopped."""
-    return out / WORK_FOLDER / "parts"
+    return out / PARTS_FOLDER
 
 
 def start_packing(out: Path) -> Path:
@@ -90,10 +64,7 @@ def finish_publishing(out: Path) -> None:
                 (new / name).replace(out / name)
         new.rmdir()
     except OSError as error:
-        raise OutputError(
-            f"{out}: the finished data set could not be moved into place ({error.strerror or error}); check the "
-            "permissions and run the same command again"
-        ) from error
+        raise could_not_write(out, error) from error
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -103,11 +74,8 @@ def remove_work(out: Path) -> None:
 
 
 def remove_leftovers(out: Path) -> None:
-    """Remove what a killed run left half-written, keeping finished parts."""
+    """Remove the packing that a killed run left unfinished, keeping finished parts."""
     shutil.rmtree(out / WORK_FOLDER / "packing", ignore_errors=True)
-    for folder in (out, parts_folder(out)):
-        for path in folder.glob(".*.tmp.*"):
-            path.unlink(missing_ok=True)
 
 
 def check_is_ours(out: Path) -> None:

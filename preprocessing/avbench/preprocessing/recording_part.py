@@ -39,8 +39,10 @@ _NOT_ABOUT_ROWS = (
     "cli.py",
     "commands.py",
     "errors.py",
+    "locks.py",
     "manifest.py",
     "prepare.py",
+    "processes.py",
     "publish.py",
     "splits.py",
 )

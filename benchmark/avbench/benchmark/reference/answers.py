@@ -13,13 +13,14 @@ import numpy as np
 from avbench.benchmark.conditions import Condition
 from avbench.benchmark.corruptions import Suite
 from avbench.benchmark.dataset import PairDataset
-from avbench.benchmark.evaluate import Progress, RunSettings, remove_run, run_model
+from avbench.benchmark.evaluate import PARTS_NAME, Progress, RunSettings, remove_run, run_model
 from avbench.benchmark.evaluation_plan import EvaluationPlan
 from avbench.benchmark.models.model_entry import ModelEntry
 from avbench.benchmark.predictions import Predictions
 from avbench.benchmark.run_manifest import run_document
 from avbench.preprocessing.atomic import write_text
 from avbench.preprocessing.errors import InputError
+from avbench.preprocessing.locks import sole_writer
 
 _RUN_NAME = "run.json"
 # Phases of the thread that asks the model, one after the other; those of reading and decoding run beside them.
@@ -105,6 +106,17 @@ class Runner:
             AvbenchError: A file cannot be written.
         """
         out = self.folder / run_folder(entry.name)
+        with sole_writer(out, PARTS_NAME):
+            return self._run(out, entry, conditions, progress, say)
+
+    def _run(
+        self,
+        out: Path,
+        entry: ModelEntry,
+        conditions: Sequence[Condition],
+        progress: Progress,
+        say: Callable[[str], None],
+    ) -> Answers:
         if self.overwrite:
             remove_run(out, [_RUN_NAME])
         run = run_model(

@@ -40,7 +40,7 @@ from avbench.benchmark.reference.tables import (
 from avbench.benchmark.scoring import Labels
 from avbench.benchmark.side_by_side import Check, side_by_side
 from avbench.benchmark.statistics import CONFIDENCE, DEFAULT_RESAMPLES, Clusters, draw_clusters
-from avbench.preprocessing.atomic import write_text
+from avbench.preprocessing.atomic import remove_strays, write_text
 from avbench.preprocessing.errors import InputError
 
 _TRAINING_SPLIT = "train"
@@ -305,6 +305,7 @@ def _write(
         "table.json": document + "\n",
         **{f"{name}.csv": csv_text(entries) for name, entries in found.items()},
     }
+    remove_strays(request.out)
     for name in _CSV_NAMES:
         if name not in found:
             # What an earlier command wrote about more models or with probes does not belong to this table.

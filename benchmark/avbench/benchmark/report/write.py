@@ -19,7 +19,7 @@ from avbench.benchmark.report.page import page_text
 from avbench.benchmark.report.pairs import DEFAULT_PAIRS, DEFAULT_SOUNDING_PAIRS, worst_pairs
 from avbench.benchmark.report.score_table import score_lines
 from avbench.benchmark.tables import interval_notes
-from avbench.preprocessing.atomic import write_text
+from avbench.preprocessing.atomic import remove_strays, write_text
 
 
 def write_report(
@@ -60,6 +60,7 @@ def write_report(
         out.with_name(MARKDOWN_NAME): markdown_text(gathered, lines, notes),
         out.with_name(LATEX_NAME): latex_text(gathered, lines, notes),
     }
+    remove_strays(out.parent)
     for path, text in texts.items():
         write_text(path, text)
     return list(texts)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing.connection import wait
 from typing import Any
 
 from avbench.preprocessing.errors import AvbenchError
+from avbench.preprocessing.processes import become_worker, deaf_to_interrupts
 
 
 @contextmanager
@@ -22,8 +21,9 @@ def in_background(function: Callable[..., object], *arguments: Any) -> Iterator[
     """
     # A fresh process: a fork would copy locks that threads of other libraries hold.
     context = multiprocessing.get_context("spawn")
-    process = context.Process(target=_run, args=(function, *arguments), daemon=True)
-    process.start()
+    process = context.Process(target=_run, args=(os.getpid(), function, *arguments), daemon=True)
+    with deaf_to_interrupts():
+        process.start()
     try:
         yield
         process.join()
@@ -33,15 +33,7 @@ def in_background(function: Callable[..., object], *arguments: Any) -> Iterator[
             process.join()
 
 
-def _run(function: Callable[..., object], *arguments: Any) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+def _run(parent_pid: int, function: Callable[..., object], *arguments: Any) -> None:
+    become_worker(parent_pid)
     with suppress(AvbenchError):
         function(*arguments)
-
-
-def _end_with_parent() -> None:
-    """End this process when the one that started it is gone, even if that was killed."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)

@@ -28,7 +28,7 @@ from avbench.benchmark.audio.binaural_pretraining import (
     no_difference_l1,
 )
 from avbench.benchmark.training.loop import Batch
-from avbench.benchmark.training.pair_arrays import PairArrays
+from avbench.benchmark.training.pair_arrays import PARTIAL_SUFFIX, PairArrays, new_array
 from avbench.benchmark.training.stages import Embeddings, to_device
 
 OTHER_VIEW_SHARE = 0.5
@@ -172,7 +172,7 @@ def pair_embeddings(
     names = {"a": arrays.ears_a, "b": arrays.ears_b, "swapped_a": arrays.ears_a, "swapped_b": arrays.ears_b}
     if not folder.is_dir():
         network.to(device).eval()
-        partial = folder.with_name(f".{folder.name}.partial")
+        partial = folder.with_name(f".{folder.name}{PARTIAL_SUFFIX}")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         rows = np.flatnonzero(np.asarray(arrays.ears))
@@ -182,7 +182,7 @@ def pair_embeddings(
         ) as bar:
             for name, ears in names.items():
                 shape = (len(arrays), EMBEDDING_SIZE)
-                out = np.lib.format.open_memmap(partial / f"{name}.npy", mode="w+", dtype=np.float16, shape=shape)
+                out = new_array(partial / f"{name}.npy", shape, np.float16)
                 for block in blocks:
                     heard = np.asarray(ears[block], np.float32)
                     out[block] = embed(network, heard[:, ::-1] if name.startswith("swapped") else heard)

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import DTypeLike, NDArray
 from tqdm import tqdm
 
@@ -36,10 +37,15 @@ from avbench.benchmark.models.network_inputs import (
     up_row,
 )
 from avbench.benchmark.scoring import Labels
+from avbench.preprocessing.errors import could_not_write
+from avbench.preprocessing.processes import in_workers
 from avbench.preprocessing.recording import Scale
 
 ARRAYS_VERSION = 3
 """Raised with every change of what the arrays hold; caches of another version are made again."""
+
+PARTIAL_SUFFIX = ".partial"
+"""Ends the names of folders that are being filled; they begin with a dot."""
 
 _BLOCK_PAIRS = 64
 _AZIMUTHS = MAP_SETTINGS.grid.azimuth_bins
@@ -278,6 +284,23 @@ def pair_arrays(
     )
 
 
+def new_array(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> np.memmap[Any, Any]:
+    """A new array of zeros in a file, mapped into memory, whose space on the disk is reserved.
+
+    Raises:
+        OutputError: The disk is full or cannot be written to.
+    """
+    try:
+        array: np.memmap[Any, Any] = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+        # A file with holes gets its space when they are written to, and a disk that is full then ends the process.
+        if hasattr(os, "posix_fallocate"):
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    except OSError as error:
+        raise could_not_write(path, error) from error
+    return array
+
+
 _KEY_NAME = "key.json"
 """Written last: where it is, the arrays are whole."""
 
@@ -291,18 +314,17 @@ def _build(
     jobs: int,
     title: str,
 ) -> None:
-    partial = folder.with_name(f".{folder.name}.partial")
+    partial = folder.with_name(f".{folder.name}{PARTIAL_SUFFIX}")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     count = dataset.pair_count(split)
     for name, (shape, dtype) in maker.layout().items():
-        np.lib.format.open_memmap(partial / f"{name}.npy", mode="w+", dtype=dtype, shape=(count, *shape))
+        new_array(partial / f"{name}.npy", (count, *shape), dtype)
     starts = range(0, count, _BLOCK_PAIRS)
-    work = Parallel(n_jobs=min(jobs, len(starts)), return_as="generator_unordered")(
-        delayed(_fill)(dataset, split, start, min(count, start + _BLOCK_PAIRS), partial, maker) for start in starts
-    )
-    for _ in tqdm(work, total=len(starts), desc=title, unit="block", disable=None):
-        pass
+    blocks = [(dataset, split, start, min(count, start + _BLOCK_PAIRS), partial, maker) for start in starts]
+    with closing(in_workers(_fill, blocks, jobs)) as work:
+        for _ in tqdm(work, total=len(blocks), desc=title, unit="block", disable=None):
+            pass
     (partial / _KEY_NAME).write_text(json.dumps(key, sort_keys=True), encoding="utf-8")
     partial.rename(folder)
 

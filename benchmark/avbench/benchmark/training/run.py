@@ -8,11 +8,10 @@ run with another head finds the encoders; nothing is ever continued with other s
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import importlib.util
 import json
-import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -58,11 +57,12 @@ from avbench.benchmark.training.head_stage import (
 )
 from avbench.benchmark.training.loop import StageResult
 from avbench.benchmark.training.model_card import TrainingRun, write_model_card
-from avbench.benchmark.training.pair_arrays import PairArrays
+from avbench.benchmark.training.pair_arrays import PARTIAL_SUFFIX, PairArrays
 from avbench.benchmark.training.precision import has_bfloat16
 from avbench.benchmark.training.stages import Embeddings
-from avbench.preprocessing.atomic import atomic_path, sha256_of, write_text
-from avbench.preprocessing.errors import AvbenchError, MissingDependencyError
+from avbench.preprocessing.atomic import atomic_path, remove_strays, sha256_of, write_text
+from avbench.preprocessing.errors import MissingDependencyError
+from avbench.preprocessing.locks import sole_writer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,13 +120,33 @@ def train(
     if accelerator.is_main_process:
         for note in notes:
             say(f"note: {note}")
-    request.out.mkdir(parents=True, exist_ok=True)
-    request.work.mkdir(parents=True, exist_ok=True)
-    with _sole_run(request.work, accelerator):
+    with _sole_run(request, accelerator):
         splits = open_splits(request, accelerator)
         _record(request, splits, overwrite=overwrite, write=accelerator.is_main_process)
         vision, sound = _encoders(request, splits, accelerator)
         heads = _heads(request, splits, vision, sound, accelerator)
+        stages = _stages(vision, sound, heads, request.config)
+        bundles: tuple[Path, ...] = ()
+        if accelerator.is_main_process:
+            how = TrainingRun(
+                command=tuple(command),
+                stages=stages,
+                device=device_name(str(accelerator.device)) or accelerator.device.type,
+                processes=accelerator.num_processes,
+                threads=torch.get_num_threads(),
+                packages=package_versions(),
+            )
+            bundles = _write_bundles(request, splits, vision, sound, heads, how)
+    return TrainOutcome(stages, bundles, (*notes, *_notes(request, splits, sound)), accelerator.is_main_process)
+
+
+def _stages(
+    vision: Trained[TwoViewBackbone] | None,
+    sound: SoundParts | None,
+    heads: Mapping[tuple[int, HeadName], Trained[Head]],
+    config: TrainConfig,
+) -> dict[str, StageResult]:
+    """Every trained stage and head by name."""
     stages = {
         name: part.result
         for name, part in (
@@ -138,19 +158,8 @@ def train(
     }
     for (seed, name), head in heads.items():
         assert head.result is not None  # noqa: S101 - heads are always trained here
-        stages[_title(name, seed, request.config)] = head.result
-    bundles: tuple[Path, ...] = ()
-    if accelerator.is_main_process:
-        how = TrainingRun(
-            command=tuple(command),
-            stages=stages,
-            device=device_name(str(accelerator.device)) or accelerator.device.type,
-            processes=accelerator.num_processes,
-            threads=torch.get_num_threads(),
-            packages=package_versions(),
-        )
-        bundles = _write_bundles(request, splits, vision, sound, heads, how)
-    return TrainOutcome(stages, bundles, (*notes, *_notes(request, splits, sound)), accelerator.is_main_process)
+        stages[_title(name, seed, config)] = head.result
+    return stages
 
 
 def _accelerator(*, cpu: bool) -> Accelerator:
@@ -164,19 +173,20 @@ def _accelerator(*, cpu: bool) -> Accelerator:
 
 
 @contextmanager
-def _sole_run(work: Path, accelerator: Accelerator) -> Iterator[None]:
+def _sole_run(request: TrainRequest, accelerator: Accelerator) -> Iterator[None]:
+    """Hold the folders of the run in the process that writes, rid of what killed runs left half-written."""
     if not accelerator.is_main_process:
+        request.out.mkdir(parents=True, exist_ok=True)
+        request.work.mkdir(parents=True, exist_ok=True)
         yield
         return
-    folder = os.open(work, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise AvbenchError(f"{work}: another `avbench train` is writing to it; wait for it to end") from error
+    with sole_writer(request.out, "curves"), sole_writer(request.work):
+        remove_strays(*request.out.glob("head-*"), *request.out.glob("head-*/head-*"))
+        for folder in [path for path in request.work.rglob("*") if path.is_dir()]:
+            remove_strays(folder)
+            if folder.name.startswith(".") and folder.suffix == PARTIAL_SUFFIX:
+                shutil.rmtree(folder)
         yield
-    finally:
-        os.close(folder)
 
 
 def _record(request: TrainRequest, splits: Splits, *, overwrite: bool, write: bool) -> None:

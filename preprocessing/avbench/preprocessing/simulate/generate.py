@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from itertools import islice
 from pathlib import Path
 
+from avbench.preprocessing.atomic import remove_strays
+from avbench.preprocessing.processes import in_workers
 from avbench.preprocessing.simulate.world import RecordingSettings
 from avbench.preprocessing.simulate.write import is_written, write_recording
 
@@ -37,26 +36,11 @@ def generate(tasks: Sequence[Task], jobs: int) -> Iterator[str]:
     Raises:
         AvbenchError: The disk is full or cannot be written to.
     """
-    if jobs == 1 or len(tasks) <= 1:
-        for task in tasks:
-            yield _write(task)
-        return
-    # Fresh processes: a fork would copy locks that threads of other libraries hold.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context) as pool:
-        queue = iter(tasks)
-        running = {pool.submit(_write, task) for task in islice(queue, 2 * jobs)}
-        try:
-            while running:
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
-                    running.update(pool.submit(_write, task) for task in islice(queue, 1))
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    for folder in {folder for folder, _ in tasks}:
+        remove_strays(folder)
+    yield from in_workers(_write, tasks, jobs)
 
 
-def _write(task: Task) -> str:
-    folder, settings = task
+def _write(folder: Path, settings: RecordingSettings) -> str:
     write_recording(folder, settings)
     return settings.name

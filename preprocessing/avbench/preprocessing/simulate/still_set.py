@@ -14,19 +14,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from joblib import Parallel, delayed
-
 from avbench.preprocessing.assembly import Contents, PackSettings, assemble, damaged_shards, describe, holds
 from avbench.preprocessing.atomic import sha256_of, write_text
 from avbench.preprocessing.card import DERIVED
 from avbench.preprocessing.errors import InputError
+from avbench.preprocessing.locks import sole_writer
 from avbench.preprocessing.manifest import Manifest, PackedRecording, PreparedRecording, read_manifest
+from avbench.preprocessing.processes import in_workers
 from avbench.preprocessing.publish import (
+    PARTS_FOLDER,
     check_is_ours,
     finish_publishing,
     parts_folder,
     remove_leftovers,
-    sole_writer,
 )
 from avbench.preprocessing.recording_part import software_versions
 from avbench.preprocessing.shards import Span, payload_bytes, read_span, row_digest, rows_digest, write_rows
@@ -148,7 +148,7 @@ def make_still(
     chosen = {one.prepared.recording_id: one for one in _chosen(data, source, splits, every)}
     rooms = {name: read_settings(recordings, name) for name in chosen}
     settings = _StillSettings(source)
-    with sole_writer(out):
+    with sole_writer(out, PARTS_FOLDER):
         finish_publishing(out)
         remove_leftovers(out)
         before = read_manifest(out)
@@ -236,8 +236,7 @@ def _spans(folder: Path, recording: PackedRecording) -> list[Span]:
 
 def _run(tasks: Sequence[_Task], jobs: int) -> Iterator[_Part]:
     """Make recordings side by side, giving each as it is done: what is packed does not depend on the order."""
-    workers = max(1, min(jobs, len(tasks)))
-    yield from Parallel(n_jobs=workers, return_as="generator_unordered")(delayed(_make_part)(task) for task in tasks)
+    yield from in_workers(_make_part, [(task,) for task in tasks], jobs)
 
 
 def _make_part(task: _Task) -> _Part:
