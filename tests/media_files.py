@@ -74,6 +74,8 @@ def write_sound(
     sample_rate_hz: int = 48_000,
     start: int = 0,
     pauses: dict[int, int] | None = None,
+    codec_options: dict[str, str] | None = None,
+    container_options: dict[str, str] | None = None,
 ) -> None:
     """Write a container with one sound stream.
 
@@ -86,9 +88,11 @@ def write_sound(
         sample_rate_hz: Samples a second.
         start: Stamp of the first sample.
         pauses: Samples added to the stamps from the given sample (a multiple of 1,024) on.
+        codec_options: Options of the encoder.
+        container_options: Options of the muxer.
     """
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=sample_rate_hz, layout=layout)
+    with av.open(str(path), "w", options=container_options or {}) as container:
+        stream = container.add_stream(codec, rate=sample_rate_hz, layout=layout, options=codec_options or {})
         stream.codec_context.format = sample_format
         shift = start
         for first in range(0, len(samples), 1024):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,10 @@ class MemorySound:
     sample_rate_hz: int = 8000
     sample_format: SampleFormat = SampleFormat.INT16
     start_ns: int = CLOCK_ZERO_NS
+
+    @property
+    def clock_rate_hz(self) -> Fraction:
+        return Fraction(self.sample_rate_hz)
 
     @property
     def channels(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,16 @@ from avbench.preprocessing.picture import (
 from avbench.preprocessing.recording import ArrayKind, Camera, Recording, Scale, UpSource
 from avbench.preprocessing.schema import table_from_rows
 from avbench.preprocessing.sound_clip import cut_clip, decode_clip
-from memory_recording import CLOCK_ZERO_NS, HEIGHT, WIDTH, MemoryFrames, counting_sound, make_recording, paint
+from memory_recording import (
+    CLOCK_ZERO_NS,
+    HEIGHT,
+    WIDTH,
+    MemoryFrames,
+    MemorySound,
+    counting_sound,
+    make_recording,
+    paint,
+)
 
 SETTINGS = RowSettings(size_px=WIDTH, picture=PictureFormat.PNG, clip_seconds=0.5, max_pose_gap_s=0.15)
 
@@ -185,6 +194,31 @@ def test_rows_come_in_order_and_each_frame_is_decoded_once() -> None:
     for row, (a, b) in zip(rows, pairs, strict=True):
         assert np.array_equal(decode_picture(row["image_a"]["bytes"], "a"), paint(a))
         assert np.array_equal(decode_picture(row["image_b"]["bytes"], "b"), paint(b))
+
+
+@dataclass(frozen=True)
+class BrokenSound(MemorySound):
+    """Sound that cannot be read around one sample."""
+
+    broken: int = 0
+
+    def read(self, start: int, stop: int) -> NDArray[np.generic]:
+        if start <= self.broken < stop:
+            raise InputError("sound", found="damage", expected="samples that decode")
+        return super().read(start, stop)
+
+
+def test_a_clip_that_cannot_be_read_costs_its_pairs_only() -> None:
+    recording = make_recording(sound=BrokenSound(counting_sound(4.0).data, broken=16_000))  # at 2.0 s, frame 20
+    told: list[InputError] = []
+    pairs = np.array([(2, 9), (9, 20), (17, 23), (2, 30)], dtype=np.int64)
+    poses = poses_of_frames(recording, SETTINGS)
+    rows = list(pair_rows(recording, poses, pairs, SETTINGS, on_error=told.append))
+    zero = CLOCK_ZERO_NS
+    assert [round((row["time_b_ns"] - zero) / 1e8) for row in rows] == [9, 23, 30]
+    assert [error.found for error in told] == ["damage"]
+    with pytest.raises(InputError, match="found damage"):
+        list(pair_rows(recording, poses, pairs, SETTINGS))
 
 
 @pytest.mark.parametrize(

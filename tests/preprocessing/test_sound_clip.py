@@ -37,6 +37,11 @@ class ArraySound:
     sample_format: SampleFormat = SampleFormat.INT32
     sample_rate_hz: int = RATE_HZ
     start_ns: int = 0
+    true_rate_hz: Fraction | None = None
+
+    @property
+    def clock_rate_hz(self) -> Fraction:
+        return self.true_rate_hz or Fraction(self.sample_rate_hz)
 
     @property
     def channels(self) -> int:
@@ -198,6 +203,15 @@ def test_seven_channels_are_cut_centred_and_kept(tmp_path: Path, sample_format: 
     again = decode_clip(encode_clip(clip.samples, clip.sample_rate_hz, clip.sample_format), "row 0")
     assert again.samples.tobytes() == samples[start : start + RATE_HZ].tobytes()
     assert again.sample_format is sample_format
+
+
+def test_a_clip_is_centred_by_the_true_rate_of_the_sound_and_keeps_its_length() -> None:
+    samples = np.arange(5 * RATE_HZ, dtype=np.int32)[:, None]
+    true_hz = Fraction("48017.8")
+    for centre_s in (1, 2, 4):
+        clip = cut_clip(ArraySound(samples, true_rate_hz=true_hz), centre_s * 10**9, 0.5)
+        assert clip.samples.shape == (RATE_HZ // 2, 1)
+        assert abs(float(clip.samples[RATE_HZ // 4, 0]) - centre_s * 48017.8) <= 0.5
 
 
 def test_the_start_of_the_sound_counts() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ import soundfile
 from numpy.typing import NDArray
 
 from avbench.preprocessing.errors import AvbenchError, InputError
-from avbench.preprocessing.media.sound import open_sound_file, open_video_sound
+from avbench.preprocessing.media import wav_header
+from avbench.preprocessing.media.container_sound import open_container_sound
+from avbench.preprocessing.media.sound import open_sound_file
 from avbench.preprocessing.recording import SampleFormat, SoundSource
 from media_files import write_sound, write_video
 
@@ -111,25 +114,134 @@ def test_a_wav_of_no_channels(tmp_path: Path) -> None:
         open_sound_file(path)
 
 
-def test_a_cut_off_flac_gives_what_it_has(tmp_path: Path) -> None:
+def test_a_cut_off_flac_is_as_long_as_what_decodes(tmp_path: Path) -> None:
     samples = random_samples(SampleFormat.INT16, 96_000, 2)
     path = tmp_path / "cut.flac"
     soundfile.write(path, samples, RATE_HZ)
     path.write_bytes(path.read_bytes()[:200_000])
     sound = open_sound_file(path)
-    np.testing.assert_array_equal(sound.read(1000, 30_000), samples[1000:30_000])
-    with pytest.raises(InputError, match=r"cut\.flac, sound from 1\.667 s: found .*; copy the file again"):
-        sound.read(80_000, 96_000)
-
-
-def test_a_cut_off_wav_is_as_long_as_what_it_has(tmp_path: Path) -> None:
-    samples = random_samples(SampleFormat.INT24, 10_000, 7)
-    path = tmp_path / "cut.wav"
-    soundfile.write(path, samples, RATE_HZ, subtype="PCM_24")
-    path.write_bytes(path.read_bytes()[:100_000])
-    sound = open_sound_file(path)
-    assert 4000 < sound.samples < 5000
+    assert 40_000 < sound.samples < 50_000
     np.testing.assert_array_equal(sound.read(0, sound.samples), samples[: sound.samples])
+    assert any("its end is missing" in note and f"{sound.samples / RATE_HZ:.3f} s" in note for note in sound.notes)
+
+
+def test_a_flac_of_unstated_length_is_read_whole(tmp_path: Path) -> None:
+    samples = random_samples(SampleFormat.INT24, 30_000, 7)
+    path = tmp_path / "unstated.flac"
+    soundfile.write(path, samples, RATE_HZ, subtype="PCM_24")
+    data = bytearray(path.read_bytes())
+    data[21] &= 0xF0
+    data[22:26] = bytes(4)
+    path.write_bytes(data)
+    sound = open_sound_file(path)
+    assert (sound.samples, sound.channels, sound.sample_format) == (30_000, 7, SampleFormat.INT24)
+    np.testing.assert_array_equal(sound.read(0, 30_000), samples)
+    assert "its length is not stated" in sound.notes[0]
+
+
+def test_a_flac_of_32_bits_keeps_them(tmp_path: Path) -> None:
+    samples = random_samples(SampleFormat.INT32, 20_480, 2)
+    path = tmp_path / "deep.flac"
+    write_sound(path, samples, codec="flac", sample_format="s32", layout="stereo", codec_options={"strict": "-2"})
+    sound = open_sound_file(path)
+    assert sound.sample_format is SampleFormat.INT32
+    np.testing.assert_array_equal(sound.read(0, 20_480), samples)
+    assert "decoded by FFmpeg" in sound.notes[0]
+
+
+def rewrite_lengths(path: Path, data_bytes: int, riff_bytes: int) -> None:
+    """Put other lengths into the header of a WAV file."""
+    content = bytearray(path.read_bytes())
+    at = content.index(b"data") + 4
+    content[at : at + 4] = struct.pack("<I", data_bytes)
+    content[4:8] = struct.pack("<I", riff_bytes)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(("subtype", "sample_format"), [("PCM_16", SampleFormat.INT16), ("PCM_24", SampleFormat.INT24)])
+@pytest.mark.parametrize("stated", [0, 0xFFFFFFFF, 0x7FFFFFFF])
+def test_a_wav_without_a_true_length_is_read_whole_and_said(
+    tmp_path: Path, subtype: str, sample_format: SampleFormat, stated: int
+) -> None:
+    samples = random_samples(sample_format, 7201, 7)
+    path = tmp_path / "sound.wav"
+    soundfile.write(path, samples, RATE_HZ, subtype=subtype)
+    rewrite_lengths(path, stated, stated)
+    sound = open_sound_file(path)
+    assert sound.samples == 7201
+    np.testing.assert_array_equal(sound.read(0, 7201), samples)
+    np.testing.assert_array_equal(sound.read(7000, 7100), samples[7000:7100])
+    (note,) = sound.notes
+    assert "0.150 s" in note
+    assert ("does not state" in note) == (stated != 0x7FFFFFFF)
+
+
+@pytest.mark.parametrize("tail", [b"", b"LIST\x06\0\0\0INFO\0\0"])
+@pytest.mark.parametrize("turns", [1, 3])
+def test_a_length_past_the_header_s_32_bits_is_unwrapped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tail: bytes, turns: int
+) -> None:
+    monkeypatch.setattr(wav_header, "TURN_BYTES", 4096)
+    samples = random_samples(SampleFormat.INT24, 1200, 7)
+    path = tmp_path / "long.wav"
+    soundfile.write(path, samples, RATE_HZ, subtype="PCM_24")
+    rewrite_lengths(path, 1200 * 21 - turns * 4096, 1200 * 21 - turns * 4096 + 36)
+    path.write_bytes(path.read_bytes() + tail)
+    sound = open_sound_file(path)
+    np.testing.assert_array_equal(sound.read(0, sound.samples), samples)
+    (note,) = sound.notes
+    stated_s = (1200 * 21 - turns * 4096) // 21 / RATE_HZ
+    assert f"states {stated_s:.3f} s of sound, the file holds 0.025 s" in note
+    assert "does not fit the header's 32 bits" in note
+
+
+def test_samples_after_a_length_that_was_not_brought_up_to_date_are_read(tmp_path: Path) -> None:
+    samples = random_samples(SampleFormat.INT16, 4800, 3)
+    path = tmp_path / "stale.wav"
+    soundfile.write(path, samples, RATE_HZ)
+    rewrite_lengths(path, 2400 * 6, 2400 * 6 + 36)
+    sound = open_sound_file(path)
+    np.testing.assert_array_equal(sound.read(0, sound.samples), samples)
+    assert "states 0.050 s of sound, the file holds 0.100 s" in sound.notes[0]
+
+
+def test_a_wav_that_was_copied_in_part_is_said_however_short(tmp_path: Path) -> None:
+    path = tmp_path / "cut.wav"
+    soundfile.write(path, random_samples(SampleFormat.INT16, 4800, 2), RATE_HZ)
+    path.write_bytes(path.read_bytes()[:-8])
+    sound = open_sound_file(path)
+    assert sound.samples == 4798
+    assert "it was cut off: copy it again" in sound.notes[0]
+
+
+def test_other_chunks_and_odd_lengths_are_no_disagreement(tmp_path: Path) -> None:
+    path = tmp_path / "odd.wav"
+    samples = random_samples(SampleFormat.INT24, 4799, 1)  # an odd number of bytes
+    soundfile.write(path, samples, RATE_HZ, subtype="PCM_24")
+    path.write_bytes(path.read_bytes() + b"LIST\x06\0\0\0INFO\0\0" + b"id3 \x03\0\0\0abc")
+    sound = open_sound_file(path)
+    assert (sound.samples, sound.notes) == (4799, ())
+    np.testing.assert_array_equal(sound.read(0, 4799), samples)
+
+
+@pytest.mark.parametrize("mark", [b"RF64", b"BW64"])
+def test_headers_of_64_bits_are_read(tmp_path: Path, mark: bytes) -> None:
+    samples = random_samples(SampleFormat.INT24, 3000, 7)
+    path = tmp_path / "long.wav"
+    soundfile.write(path, samples, RATE_HZ, format="RF64", subtype="PCM_24")
+    path.write_bytes(mark + path.read_bytes()[4:])
+    sound = open_sound_file(path)
+    assert sound.notes == ()
+    np.testing.assert_array_equal(sound.read(0, sound.samples), samples)
+
+
+@pytest.mark.parametrize("container", ["W64", "CAF", "AIFF"])
+def test_other_lossless_files_are_read(tmp_path: Path, container: str) -> None:
+    samples = random_samples(SampleFormat.INT24, 3000, 7)
+    path = tmp_path / "sound"
+    soundfile.write(path, samples, RATE_HZ, format=container, subtype="PCM_24")
+    sound = open_sound_file(path)
+    np.testing.assert_array_equal(sound.read(0, 3000), samples)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -172,7 +284,7 @@ def test_pcm_in_a_container_is_bit_exact(
     samples = random_samples(sample_format, 5000, channels)
     path = tmp_path / f"sound.{suffix}"
     write_sound(path, samples, codec=codec, sample_format=kind, layout=layout, start=24_000)
-    sound = open_video_sound(path)
+    sound = open_container_sound(path)
     assert sound is not None
     source: SoundSource = sound  # the type checker compares the protocol
     assert (source.sample_rate_hz, source.channels, source.samples) == (RATE_HZ, channels, 5000)
@@ -192,7 +304,7 @@ def test_lossless_codecs_are_bit_exact(tmp_path: Path, sample_format: SampleForm
     path = tmp_path / "sound.mkv"
     kind = "s16" if sample_format is SampleFormat.INT16 else "s32"
     write_sound(path, samples, codec="flac", sample_format=kind, layout="stereo")
-    sound = open_video_sound(path)
+    sound = open_container_sound(path)
     assert sound is not None
     assert sound.sample_format is sample_format
     np.testing.assert_array_equal(sound.read(0, 20_000), samples)
@@ -207,7 +319,7 @@ def test_a_click_in_compressed_sound_is_where_it_was(tmp_path: Path, suffix: str
     path = tmp_path / f"click.{suffix}"
     kind = "flt" if codec == "libopus" else "fltp"
     write_sound(path, samples, codec=codec, sample_format=kind, layout="stereo", start=start)
-    sound = open_video_sound(path)
+    sound = open_container_sound(path)
     assert sound is not None
     assert (sound.sample_format, sound.channels) == (SampleFormat.FLOAT32, 2)
     decoded = np.abs(np.asarray(sound.read(0, sound.samples), dtype=np.float64))
@@ -216,11 +328,93 @@ def test_a_click_in_compressed_sound_is_where_it_was(tmp_path: Path, suffix: str
         assert time_ms == pytest.approx((start + sample) * 1000 / RATE_HZ, abs=1.0)
 
 
+def click_ms(path: Path) -> tuple[float, tuple[str, ...]]:
+    """When a click at 0.5 s after the first sample is heard, in milliseconds, and the notes."""
+    sound = open_container_sound(path)
+    assert sound is not None
+    decoded = np.abs(np.asarray(sound.read(0, sound.samples), dtype=np.float64)[:, 0])
+    return sound.start_ns / 1e6 + float(decoded.argmax()) * 1000 / RATE_HZ, sound.notes
+
+
+def write_click(path: Path, codec: str, sample_format: str, options: dict[str, str]) -> None:
+    samples: NDArray[Any] = 1e-3 * np.random.default_rng(2).standard_normal((RATE_HZ, 2)).astype(np.float32)
+    samples[24_000] = 0.9
+    if sample_format == "s16":
+        samples = (samples * 32_767).astype(np.int16)
+    write_sound(path, samples, codec=codec, sample_format=sample_format, layout="stereo", container_options=options)
+
+
+FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "kind", "options", "late_samples"),
+    [
+        ("avi", "aac", "fltp", {}, 1024),
+        ("mp4", "aac", "fltp", FRAGMENTED, 1024),
+        ("mov", "aac", "fltp", {"use_editlist": "0"}, 1024),
+        ("avi", "libmp3lame", "fltp", {}, 1105),
+        ("mp4", "libmp3lame", "fltp", FRAGMENTED, 1105),
+        ("avi", "ac3", "fltp", {}, 256),
+        ("avi", "mp2", "s16", {}, 481),
+    ],
+)
+def test_an_encoder_delay_that_is_not_stated_is_said_in_milliseconds(
+    tmp_path: Path, suffix: str, codec: str, kind: str, options: dict[str, str], late_samples: int
+) -> None:
+    path = tmp_path / f"click.{suffix}"
+    write_click(path, codec, kind, options)
+    heard_ms, notes = click_ms(path)
+    late_ms = late_samples * 1000 / RATE_HZ
+    assert heard_ms == pytest.approx(500 + late_ms, abs=0.2)
+    (note,) = notes
+    assert f"may come late by about {late_ms:.1f} ms" in note
+    assert f"time.sound_offset_s = {-late_ms / 1000:.4f}" in note
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "kind", "options"),
+    [
+        ("mp4", "aac", "fltp", {}),
+        ("mp4", "libopus", "flt", FRAGMENTED),
+        ("mkv", "libopus", "flt", {}),
+        ("mkv", "libmp3lame", "fltp", {}),
+        ("mkv", "ac3", "fltp", {}),
+    ],
+)
+def test_an_encoder_delay_that_is_stated_is_taken_off(
+    tmp_path: Path, suffix: str, codec: str, kind: str, options: dict[str, str]
+) -> None:
+    path = tmp_path / f"click.{suffix}"
+    write_click(path, codec, kind, options)
+    heard_ms, notes = click_ms(path)
+    assert heard_ms == pytest.approx(500, abs=1.0 if suffix == "mkv" else 0.2)  # Matroska counts milliseconds
+    assert notes == ()
+
+
+@pytest.mark.parametrize(
+    ("codec", "kind", "suffix", "said"),
+    [("aac", "fltp", "mp4", True), ("ac3", "fltp", "mp4", True), ("libopus", "flt", "mkv", False)],
+)
+def test_a_bass_channel_in_the_middle_of_an_array_is_said(
+    tmp_path: Path, codec: str, kind: str, suffix: str, said: bool
+) -> None:
+    path = tmp_path / f"array.{suffix}"
+    tone = 0.3 * np.sin(2 * np.pi * 1000 * np.arange(RATE_HZ // 2) / RATE_HZ).astype(np.float32)
+    write_sound(path, np.tile(tone[:, None], (1, 6)), codec=codec, sample_format=kind, layout="5.1")
+    sound = open_container_sound(path)
+    assert sound is not None
+    power = np.square(np.asarray(sound.read(4800, 19_200), dtype=np.float64)).mean(axis=0)
+    lost_db = 10 * np.log10(power[3] / power[0])
+    assert (lost_db < -30) == said
+    assert any("channel 3 (counted from 0) of its 6 is the LFE channel" in note for note in sound.notes) == said
+
+
 def test_a_gap_in_the_stamps_becomes_silence(tmp_path: Path) -> None:
     samples = random_samples(SampleFormat.INT16, 10 * 1024, 2)
     path = tmp_path / "gap.mkv"
     write_sound(path, samples, codec="pcm_s16le", sample_format="s16", layout="stereo", pauses={4096: 4800})
-    sound = open_video_sound(path)
+    sound = open_container_sound(path)
     assert sound is not None
     tolerance = RATE_HZ // 1000  # Matroska counts milliseconds
     assert abs(sound.samples - (10 * 1024 + 4800)) <= tolerance
@@ -238,7 +432,7 @@ def test_sound_after_a_gap_is_in_time(tmp_path: Path) -> None:
     path = tmp_path / "gap.mp4"
     pauses = {20_480: 9600}
     write_sound(path, samples, codec="aac", sample_format="fltp", layout="stereo", pauses=pauses)
-    sound = open_video_sound(path)
+    sound = open_container_sound(path)
     assert sound is not None
     assert any("filled with silence" in note for note in sound.notes)
     time_ms = sound.start_ns / 1e6 + np.abs(np.asarray(sound.read(0, sound.samples)))[:, 0].argmax() * 1000 / RATE_HZ
@@ -249,7 +443,7 @@ def test_small_irregularities_of_stamps_are_no_gaps(tmp_path: Path) -> None:
     samples = random_samples(SampleFormat.INT16, 10 * 1024, 2)
     path = tmp_path / "jitter.mkv"
     write_sound(path, samples, codec="pcm_s16le", sample_format="s16", layout="stereo", pauses={2048: 96, 4096: -96})
-    sound = open_video_sound(path)
+    sound = open_container_sound(path)
     assert sound is not None
     assert sound.notes == ()
     np.testing.assert_array_equal(sound.read(0, sound.samples), samples)
@@ -259,7 +453,7 @@ def test_sound_that_overlaps_keeps_its_time(tmp_path: Path) -> None:
     samples = random_samples(SampleFormat.INT16, 10 * 1024, 2)
     path = tmp_path / "overlap.mkv"
     write_sound(path, samples, codec="pcm_s16le", sample_format="s16", layout="stereo", pauses={4096: -480})
-    sound = open_video_sound(path)
+    sound = open_container_sound(path)
     assert sound is not None
     dropped = 10 * 1024 - sound.samples
     assert abs(dropped - 480) <= RATE_HZ // 1000
@@ -272,22 +466,22 @@ def test_stamps_that_jump_far_are_refused(tmp_path: Path) -> None:
     samples = np.ones((8192, 1), np.int16)
     write_sound(path, samples, codec="pcm_s16le", sample_format="s16", layout="mono", pauses={4096: 100 * RATE_HZ})
     with pytest.raises(InputError, match=r"jump\.mkv, sound at 100\.08\d s: found stamps that jump by 100\.0 s"):
-        open_video_sound(path)
+        open_container_sound(path)
 
 
 def test_a_video_without_sound_has_none(tmp_path: Path) -> None:
     path = tmp_path / "silent.mp4"
     write_video(path, [0, 3000, 6000])
-    assert open_video_sound(path) is None
+    assert open_container_sound(path) is None
 
 
 def test_bad_containers(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="found no such file"):
-        open_video_sound(tmp_path / "nothing.mp4")
+        open_container_sound(tmp_path / "nothing.mp4")
     empty = tmp_path / "empty.mov"
     empty.touch()
     with pytest.raises(InputError, match="found 0 bytes"):
-        open_video_sound(empty)
+        open_container_sound(empty)
 
 
 def overwrite_packets(path: Path, choose: Callable[[int], bool]) -> None:
@@ -306,10 +500,10 @@ def test_damaged_packets_leave_the_rest_in_time(tmp_path: Path) -> None:
     samples[72_000] = 0.9
     path = tmp_path / "damaged.mp4"
     write_sound(path, samples, codec="aac", sample_format="fltp", layout="mono")
-    whole = open_video_sound(path)
+    whole = open_container_sound(path)
     assert whole is not None
     overwrite_packets(path, lambda number: 20 <= number < 30)
-    sound = open_video_sound(path)
+    sound = open_container_sound(path)
     assert sound is not None
     assert any("packets of sound do not decode" in note for note in sound.notes)
     assert any("filled with silence" in note for note in sound.notes)
@@ -322,7 +516,7 @@ def test_sound_of_which_nothing_decodes(tmp_path: Path) -> None:
     write_sound(path, np.zeros((RATE_HZ, 1), np.float32), codec="aac", sample_format="fltp", layout="mono")
     overwrite_packets(path, lambda number: True)
     with pytest.raises(InputError, match=r"damaged\.mp4: found a sound stream without a sample that decodes"):
-        open_video_sound(path)
+        open_container_sound(path)
 
 
 def test_a_full_temporary_folder_is_said_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -333,11 +527,11 @@ def test_a_full_temporary_folder_is_said_in_one_line(tmp_path: Path, monkeypatch
         pytest.skip("needs /dev/full")
     monkeypatch.setattr("tempfile.TemporaryFile", lambda: full.open("w+b", buffering=0))
     with pytest.raises(AvbenchError, match=r"sound\.mov: its sound could not be unpacked in .*No space left on device"):
-        open_video_sound(path)
+        open_container_sound(path)
 
 
 def test_real_recording(shared_data: Path) -> None:
-    sound = open_video_sound(shared_data / "gopro_max" / "max-heromode.mp4")
+    sound = open_container_sound(shared_data / "gopro_max" / "max-heromode.mp4")
     assert sound is not None
     assert (sound.sample_rate_hz, sound.channels, sound.sample_format) == (48_000, 2, SampleFormat.FLOAT32)
     assert (sound.start_ns, sound.notes) == (0, ())

@@ -128,7 +128,7 @@ def moments_of(recording: Recording, poses: PosesAt, settings: RowSettings) -> M
 def sound_is_enough(sound: SoundSource, time_ns: NDArray[np.int64], settings: RowSettings) -> NDArray[np.bool_]:
     """Whether clips centred on `time_ns` (N,) have enough sound in them, to within one sample."""
     length = round(settings.clip_seconds * sound.sample_rate_hz)
-    centre = (time_ns - sound.start_ns).astype(np.float64) * (sound.sample_rate_hz / 1e9)
+    centre = (time_ns - sound.start_ns).astype(np.float64) * float(sound.clock_rate_hz / 10**9)
     valid = np.minimum(centre + length / 2, sound.samples) - np.maximum(centre - length / 2, 0.0)
     if settings.allow_partial_audio:
         return np.asarray(valid >= 1.0)
@@ -164,7 +164,8 @@ def pair_rows(
         poses: Poses of all its frames.
         indices: (K, 2) frames a and b of each pair, a before b, sorted by b and then a.
         settings: How to make them.
-        on_error: Told of a frame that cannot be decoded; pairs of such a frame are left out. None raises the error.
+        on_error: Told of a frame or a clip that cannot be read; pairs of such a frame are left out. None raises the
+            error.
 
     Yields:
         Rows of the schema; the split is `UNASSIGNED_SPLIT`.
@@ -184,7 +185,12 @@ def pair_rows(
     index_at = {int(recording.frames.time_ns[index]): index for index in last_use}
     for frame in recording.frames.read(sorted(last_use), on_error=on_error):
         index = index_at[frame.time_ns]
-        views[index] = _view(recording, frame, rectification, settings)
+        try:
+            views[index] = _view(recording, frame, rectification, settings)
+        except InputError as error:
+            if on_error is None:
+                raise
+            on_error(error)
         # Pairs whose second frame was passed over can never come.
         while done < len(waiting) and waiting[done][1] <= index:
             a, b = waiting[done]

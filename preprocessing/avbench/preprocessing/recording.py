@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from fractions import Fraction
 from typing import Protocol
 
 import numpy as np
@@ -172,7 +173,12 @@ class SoundSource(Protocol):
 
     @property
     def sample_rate_hz(self) -> int:
-        """Samples a second."""
+        """Samples a second, as clips state them."""
+        ...
+
+    @property
+    def clock_rate_hz(self) -> Fraction:
+        """Samples a second of the recording's clock; sample i is heard at start_ns + i / clock_rate_hz."""
         ...
 
     @property
@@ -198,6 +204,11 @@ class SoundSource(Protocol):
     def read(self, start: int, stop: int) -> NDArray[np.generic]:
         """Samples [start, stop) of all channels, (stop - start, channels), int16, int32 or float32."""
         ...
+
+
+def sound_stop_ns(sound: SoundSource) -> int:
+    """Time at which a sound ends on the recording's clock."""
+    return sound.start_ns + int(sound.samples * 10**9 / sound.clock_rate_hz)
 
 
 @dataclass(frozen=True)

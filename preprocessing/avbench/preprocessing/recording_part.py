@@ -234,7 +234,9 @@ def _make_part(task: Task, key: str, part: Path) -> PreparedRecording:
     notes = list(recording.notes)
     if damage:
         lost = choice.counts.chosen - rows
-        notes.append(f"{len(damage)} frames cannot be decoded, {lost} pairs are left out; the first: {damage[0]}")
+        notes.append(
+            f"{len(damage)} frames or their sound cannot be decoded, {lost} pairs are left out; the first: {damage[0]}"
+        )
     prepared = PreparedRecording(
         recording_id=recording.recording_id,
         fingerprint=key,
@@ -310,7 +312,7 @@ def _no_pairs(recording: Recording, counts: CandidateCounts, settings: PrepareSe
             expected=f"one piece that spans {pairs.min_gap_s:g} s or more",
         )
     sound = recording.sound
-    start_s, length_s = (sound.start_ns / 1e9, sound.samples / sound.sample_rate_hz) if sound else (0.0, 0.0)
+    start_s, length_s = (sound.start_ns / 1e9, float(sound.samples / sound.clock_rate_hz)) if sound else (0.0, 0.0)
     return InputError(
         f"{recording.recording_id}: sound",
         found=f"sound from {start_s:.3f} to {start_s + length_s:.3f} s",

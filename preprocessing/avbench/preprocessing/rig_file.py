@@ -27,6 +27,11 @@
     sound_offset_s = 0.0
     sync_sigma_s = 0.002               # standard uncertainty of the sound's clock
     # first_pose = "first_frame"        # the trajectory's clock is its own: its first pose is at the first frame
+    # sound_rate_hz = 48017.8           # true rate of the samples on the video's clock, where the file's is not
+
+    [streams]                           # of a container with several; counted from 0 among those of their kind
+    # video = 0
+    # sound = 1                         # or several to join, such as [0, 1, 2, 3], or "join" for all
 
     [trajectory]
     transform = "world_camera"          # world_camera, camera_world, world_body or body_world
@@ -54,6 +59,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
 
@@ -61,6 +67,7 @@ import numpy as np
 
 from avbench.preprocessing.errors import InputError, did_you_mean
 from avbench.preprocessing.geometry import FloatArray, is_rotation, nearest_rotation
+from avbench.preprocessing.media.streams import StreamChoice
 from avbench.preprocessing.picture_axes import AxesOf, PictureStatement, Placed
 from avbench.preprocessing.pose_convention import CameraAxes, PoseTransform, TimeUnit, TrajectoryConvention
 from avbench.preprocessing.recording import ArrayKind, Camera, Distortion, Scale, UpSource
@@ -72,7 +79,8 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "": ("licence", "group", "split", "axes_of"),
     "camera": ("width", "height", "fx", "fy", "cx", "cy", "distortion", "coefficients", "axes_of", "turn_deg"),
     "microphones": ("array_kind", "positions_m", "axes_of"),
-    "time": ("trajectory_offset_s", "sound_offset_s", "sync_sigma_s", "first_pose"),
+    "time": ("trajectory_offset_s", "sound_offset_s", "sync_sigma_s", "first_pose", "sound_rate_hz"),
+    "streams": ("video", "sound"),
     "trajectory": (
         "transform",
         "axes",
@@ -107,6 +115,9 @@ FIRST_FRAME = "first_frame"
 
 SPLITS = ("train", "val", "test")
 
+JOIN = "join"
+"""What `streams.sound` says to take the channels of all sound streams."""
+
 _RIGID_TOLERANCE = 1e-3  # of R'R - I; calibration files are written with at least four decimals
 _MAX_EXTENT_M = 10.0  # microphones further from the camera than this are not on its rig
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -125,6 +136,8 @@ class RigFile:
         up_source: Where up vectors come from, None where unstated.
         sound_offset_ns: Added to the sound's own times.
         sync_sigma_ns: Standard uncertainty of the sound's clock, None where unstated.
+        sound_rate_hz: Samples a second of the video's clock, None where the sound's own rate is right.
+        streams: Which streams of a container are meant.
         licence: Licence of the recording, None where unstated.
         group: What a split must not cut, None where unstated.
         split: The split asked for, None where unstated.
@@ -138,6 +151,8 @@ class RigFile:
     up_source: UpSource | None
     sound_offset_ns: int
     sync_sigma_ns: int | None
+    sound_rate_hz: Fraction | None
+    streams: StreamChoice
     licence: str | None
     group: str | None
     split: str | None
@@ -171,6 +186,8 @@ def read_rig(files: Sequence[Path]) -> RigFile:
         up_source=_up_source(fields),
         sound_offset_ns=fields.nanoseconds("time.sound_offset_s"),
         sync_sigma_ns=None if sigma_s is None else round(sigma_s * 1e9),
+        sound_rate_hz=fields.rate_hz("time.sound_rate_hz"),
+        streams=_streams(fields),
         licence=fields.text("licence"),
         group=fields.text("group"),
         split=fields.one_of("split", SPLITS),
@@ -254,6 +271,14 @@ def _up_source(fields: _Fields) -> UpSource | None:
     if source is None and fields.has("trajectory.world_up"):
         return UpSource.TRAJECTORY
     return source
+
+
+def _streams(fields: _Fields) -> StreamChoice:
+    video = fields.counts("streams.video", several=False)
+    video_number = None if video is None else video[0]
+    if fields.says("streams.sound", JOIN):
+        return StreamChoice(video_number, joins_all=True)
+    return StreamChoice(video_number, fields.counts("streams.sound", several=True))
 
 
 def _direction(fields: _Fields, name: str) -> FloatArray | None:
@@ -416,6 +441,33 @@ class _Fields:
         if abs(exact) >= 2**62:
             raise self.error(name, f"{exact / 10**9:g} s", "a time in seconds that fits 64-bit nanoseconds")
         return int(exact.to_integral_value())
+
+    def rate_hz(self, name: str) -> Fraction | None:
+        """A number above 0, exactly as it is written."""
+        number = self.number(name)
+        if number is not None and not 1.0 <= number <= 1e7:
+            raise self.error(name, f"{number:g}", "samples a second, such as 48017.8")
+        return None if number is None else Fraction(str(self._get(name)))
+
+    def says(self, name: str, word: str) -> bool:
+        return self._get(name) == word
+
+    def counts(self, name: str, *, several: bool) -> tuple[int, ...] | None:
+        """A number counted from 0, or several different ones."""
+        value = self._get(name)
+        if value is None:
+            return None
+        items = value if several and isinstance(value, list) else [value]
+        if (
+            not items
+            or any(isinstance(item, bool) or not isinstance(item, int) or item < 0 for item in items)
+            or len(set(items)) < len(items)
+        ):
+            expected = "the number of a stream, counted from 0"
+            raise self.error(
+                name, _described(value), f'{expected}, several in [ ], or "{JOIN}"' if several else expected
+            )
+        return tuple(items)
 
     def numbers(self, name: str, shape: tuple[int | None, ...]) -> FloatArray | None:
         """An array of numbers; None in `shape` stands for any length, at least 1 unless it is the only one."""

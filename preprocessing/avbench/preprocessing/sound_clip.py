@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import soundfile
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.io import wavfile
 
 from avbench.preprocessing.errors import InputError
-from avbench.preprocessing.media.sound import DTYPE_OF_FORMAT
+from avbench.preprocessing.media.sound_block import DTYPE_OF_FORMAT
 from avbench.preprocessing.recording import SampleFormat, SoundSource
 
 SILENCE_DBFS = -200.0
@@ -80,7 +81,7 @@ def cut_clip(sound: SoundSource, centre_ns: int, duration_s: float) -> Clip:
 
     Returns:
         A clip of n = round(duration_s * rate) samples. Its centre, n / 2 samples after its start, lies within half a
-        sample of the moment. Where it reaches past the sound it is zero.
+        sample of the moment by the sound's true rate. Where it reaches past the sound it is zero.
 
     Raises:
         ValueError: The duration gives no sample.
@@ -90,7 +91,7 @@ def cut_clip(sound: SoundSource, centre_ns: int, duration_s: float) -> Clip:
     count = round(duration_s * rate)
     if count < 1:
         raise ValueError(f"a clip of {duration_s} s at {rate} Hz has no samples")
-    start = _first_sample(centre_ns - sound.start_ns, rate, count)
+    start = _first_sample(centre_ns - sound.start_ns, sound.clock_rate_hz, count)
     inside = slice(min(max(start, 0), sound.samples), min(max(start + count, 0), sound.samples))
     samples = np.zeros((count, sound.channels), dtype=DTYPE_OF_FORMAT[sound.sample_format])
     valid_start = valid_stop = 0
@@ -100,10 +101,10 @@ def cut_clip(sound: SoundSource, centre_ns: int, duration_s: float) -> Clip:
     return Clip(samples, rate, sound.sample_format, valid_start, valid_stop)
 
 
-def _first_sample(offset_ns: int, rate: int, count: int) -> int:
-    """The integer nearest to offset * rate - count / 2, in exact arithmetic."""
-    doubled = 2 * _NS_PER_S
-    return (2 * offset_ns * rate - count * _NS_PER_S + _NS_PER_S) // doubled
+def _first_sample(offset_ns: int, rate_hz: Fraction, count: int) -> int:
+    """The integer nearest to offset * rate - count / 2, in exact arithmetic; of two the higher."""
+    doubled = 2 * _NS_PER_S * rate_hz.denominator
+    return (2 * offset_ns * rate_hz.numerator + (1 - count) * _NS_PER_S * rate_hz.denominator) // doubled
 
 
 def encode_clip(samples: NDArray[np.generic], sample_rate_hz: int, sample_format: SampleFormat) -> bytes:

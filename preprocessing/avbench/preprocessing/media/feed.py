@@ -26,10 +26,10 @@ def single_threaded(stream: Any) -> Any:
     return context
 
 
-def demux(container: Any, stream: Any) -> Iterator[Any]:
-    """Packets of a stream up to the end of the file, or to where it stops being readable."""
+def demux(container: Any, *streams: Any) -> Iterator[Any]:
+    """Packets of streams up to the end of the file, or to where it stops being readable."""
     try:
-        yield from (packet for packet in container.demux(stream) if packet.size > 0)
+        yield from (packet for packet in container.demux(*streams) if packet.size > 0)
     except (av.FFmpegError, IndexError):
         # IndexError: in a damaged transport stream FFmpeg may find streams on the way, which PyAV then stumbles over
         # after the last packet.

@@ -1,28 +1,25 @@
-"""Sound by its own clock, all channels, bit for bit: sound files, and the sound stream inside a container.
+"""Sound files by their own clock, all channels, bit for bit.
 
-A sound file is read lazily. The sound of a container is decoded once, from its beginning, since compressed sound that
-is decoded from its middle on differs in its last bits; it waits in an unnamed temporary file that the operating system
-keeps in memory while there is room.
+libsndfile reads them, lazily. Where a WAV header does not tell the truth about the length, the samples are read as they
+lie in the file; what libsndfile cannot read, the reader of containers decodes.
 """
 
 from __future__ import annotations
 
-import tempfile
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
-from typing import cast
+from typing import Any, BinaryIO, cast
 
-import numpy as np
 import soundfile
-from numpy.typing import NDArray
 
-from avbench.preprocessing.errors import AvbenchError, InputError
-from avbench.preprocessing.media.container import NS_PER_S, open_container, seconds
-from avbench.preprocessing.media.feed import decode_all
-from avbench.preprocessing.media.sound_timeline import SoundTimeline
+from avbench.preprocessing.errors import InputError
+from avbench.preprocessing.media.container import NS_PER_S, seconds
+from avbench.preprocessing.media.container_sound import ContainerSound, open_container_sound
+from avbench.preprocessing.media.sound_block import DTYPE_OF_FORMAT, SoundBlock, check_finite, check_range
+from avbench.preprocessing.media.wav_header import WavSamples, find_wav_samples
 from avbench.preprocessing.recording import SampleFormat
-
-SoundBlock = NDArray[np.generic]
 
 # Formats of sound files, by libsndfile's names. 8-bit and companded samples fit 16 bits without loss.
 _FORMAT_OF_SUBTYPE = {
@@ -36,13 +33,8 @@ _FORMAT_OF_SUBTYPE = {
     "FLOAT": SampleFormat.FLOAT32,
     "DOUBLE": SampleFormat.FLOAT32,
 }
-DTYPE_OF_FORMAT = {
-    SampleFormat.INT16: "int16",
-    SampleFormat.INT24: "int32",
-    SampleFormat.INT32: "int32",
-    SampleFormat.FLOAT32: "float32",
-}
-"""NumPy's type of the samples of each format."""
+_LOSSLESS_CODECS = ("pcm_", "flac", "alac", "wavpack")
+_LENGTH_UNKNOWN = 2**62  # libsndfile gives its largest count where the file does not state one
 
 
 @dataclass(frozen=True)
@@ -52,20 +44,24 @@ class SoundFile:
     Attributes:
         path: The file.
         sample_rate_hz: Samples a second.
+        clock_rate_hz: Samples a second of the recording's clock, which `dataclasses.replace` sets where it differs.
         channels: Number of channels.
         sample_format: What the samples are.
         samples: Number of samples a channel.
         start_ns: Time of the first sample; a sound file has no clock, so 0 until `dataclasses.replace` sets it.
         notes: Lines a user should see.
+        raw: Where the samples lie, if the header is not to be believed.
     """
 
     path: Path
     sample_rate_hz: int
+    clock_rate_hz: Fraction
     channels: int
     sample_format: SampleFormat
     samples: int
     start_ns: int = 0
     notes: tuple[str, ...] = ()
+    raw: WavSamples | None = None
 
     def read(self, start: int, stop: int) -> SoundBlock:
         """Samples [start, stop) of all channels, (stop - start, channels).
@@ -74,25 +70,72 @@ class SoundFile:
             InputError: The file is cut off or damaged there, or holds NaN or infinite samples.
             IndexError: The range lies outside the sound.
         """
-        _check_range(start, stop, self.samples)
+        check_range(start, stop, self.samples)
         where = f"{self.path}, sound from {seconds(start * NS_PER_S // self.sample_rate_hz)}"
         hint = "copy the file again; the rest of it can be used"
         try:
-            with soundfile.SoundFile(self.path) as file:
-                file.seek(start)
-                block = file.read(stop - start, dtype=DTYPE_OF_FORMAT[self.sample_format], always_2d=True)
+            block = self._block(start, stop - start)
         except soundfile.LibsndfileError as error:
             raise InputError(where, found=str(error), expected="samples that decode", hint=hint) from error
         if len(block) != stop - start:
             raise InputError(where, found=f"{len(block)} samples", expected=str(stop - start), hint=hint)
-        _check_finite(block, str(self.path), start, self.sample_rate_hz)
+        check_finite(block, str(self.path), start, self.sample_rate_hz)
+        return block
+
+    def ends_well(self) -> bool:
+        """Whether the last sample can be read, which in a compressed file shows that it was not cut off."""
+        try:
+            return len(self._block(self.samples - 1, 1)) == 1
+        except soundfile.LibsndfileError:
+            return False
+
+    def _block(self, start: int, count: int) -> SoundBlock:
+        with ExitStack() as opened:
+            if self.raw is None:
+                file = opened.enter_context(soundfile.SoundFile(self.path))
+            else:
+                content = opened.enter_context(self.path.open("rb"))
+                file = opened.enter_context(_without_header(content, self.raw))
+            file.seek(start)
+            block = file.read(count, dtype=DTYPE_OF_FORMAT[self.sample_format], always_2d=True)
         return cast("SoundBlock", block)
 
 
-def open_sound_file(path: Path) -> SoundFile:
-    """Open a WAV or FLAC file (or another lossless format that libsndfile reads), any number of channels.
+class _FromByte:
+    """The end of a binary file, from a byte on, as a file of its own."""
 
-    Samples of 64-bit floating point are rounded to 32 bits, which a note says.
+    def __init__(self, file: BinaryIO, first: int) -> None:
+        self._file = file
+        self._first = first
+        self.seek(0)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset + (self._first if whence == 0 else 0), whence) - self._first
+
+    def tell(self) -> int:
+        return self._file.tell() - self._first
+
+    def read(self, size: int = -1) -> bytes:
+        return self._file.read(size)
+
+
+def _without_header(content: BinaryIO, raw: WavSamples) -> soundfile.SoundFile:
+    return soundfile.SoundFile(
+        _FromByte(content, raw.start),
+        samplerate=raw.sample_rate_hz,
+        channels=raw.channels,
+        format="RAW",
+        subtype=raw.subtype,
+        endian="LITTLE",
+    )
+
+
+def open_sound_file(path: Path) -> SoundFile | ContainerSound:
+    """Open a sound file of any number of channels: WAV (also RF64 and BW64), FLAC, W64, CAF or AIFF.
+
+    All samples in the file are read, also where a WAV header states another length; a note gives both. Samples of
+    64-bit floating point are rounded to 32 bits, which a note says. A file that libsndfile does not read whole (FLAC of
+    unstated length, of 32 bits, or cut off) is decoded at once, which a note says too.
 
     Raises:
         InputError: No such file; empty; no sound file; no samples; a lossy format.
@@ -100,12 +143,19 @@ def open_sound_file(path: Path) -> SoundFile:
     if not path.is_file() or path.stat().st_size == 0:
         found = "0 bytes" if path.is_file() else "no such file"
         raise InputError(path, found=found, expected="a WAV or FLAC file", hint="copy it again from the device")
+    wav = find_wav_samples(path)
     try:
-        info = soundfile.info(str(path))
+        info: Any = soundfile.info(str(path))
     except soundfile.LibsndfileError as error:
+        why = error.error_string.strip()
+        if wav is not None and wav.subtype is not None and wav.samples > 0:
+            return _from_wav_samples(path, wav)
+        decoded = _decoded(path, why)
+        if decoded is not None:
+            return decoded
         raise InputError(
             path,
-            found=f"content that is no sound file ({error.error_string.strip()})",
+            found=f"content that is no sound file ({why})",
             expected="a WAV or FLAC file",
             hint="check that it was copied completely",
         ) from error
@@ -117,126 +167,54 @@ def open_sound_file(path: Path) -> SoundFile:
             expected="lossless samples (integers of up to 32 bits, or floating point)",
             hint="export it as WAV or FLAC",
         )
-    if info.channels < 1 or info.frames < 1:
+    notes = _notes(path, info.subtype, wav)
+    rate = info.samplerate
+    sound = SoundFile(path, rate, Fraction(rate), info.channels, sample_format, info.frames, notes=notes)
+    if wav is not None and wav.subtype is not None and wav.disagreement() and wav.samples != info.frames:
+        sound = _from_wav_samples(path, wav)
+    length_unknown = not 0 < sound.samples < _LENGTH_UNKNOWN
+    if length_unknown or (info.format == "FLAC" and not sound.ends_well()):
+        what = "its length is not stated" if length_unknown else "its end is missing"
+        decoded = _decoded(path, what)
+        if decoded is not None:
+            return decoded
+    if sound.channels < 1 or sound.samples < 1:
         raise InputError(
-            path, found=f"{info.frames} samples in {info.channels} channels", expected="at least one of each"
+            path, found=f"{sound.samples} samples in {sound.channels} channels", expected="at least one of each"
         )
-    notes = (f"{path}: 64-bit samples are rounded to 32-bit floating point",) if info.subtype == "DOUBLE" else ()
-    return SoundFile(path, info.samplerate, info.channels, sample_format, info.frames, notes=notes)
+    return sound
 
 
-@dataclass(frozen=True, eq=False)
-class ContainerSound:
-    """The sound stream of a container, decoded, a `SoundSource`; made by `open_video_sound`.
-
-    Attributes:
-        path: The container.
-        sample_rate_hz: Samples a second.
-        sample_format: What the samples are.
-        start_ns: Time of the first sample on the container's clock, encoder delay taken off.
-        data: (samples, channels) the sound.
-        notes: Lines a user should see: gaps that were filled with silence, damage.
-    """
-
-    path: Path
-    sample_rate_hz: int
-    sample_format: SampleFormat
-    start_ns: int
-    data: SoundBlock
-    notes: tuple[str, ...] = ()
-
-    @property
-    def channels(self) -> int:
-        """Number of channels."""
-        return int(self.data.shape[1])
-
-    @property
-    def samples(self) -> int:
-        """Number of samples a channel."""
-        return int(self.data.shape[0])
-
-    def read(self, start: int, stop: int) -> SoundBlock:
-        """Samples [start, stop) of all channels, (stop - start, channels), a copy.
-
-        Raises:
-            InputError: There are NaN or infinite samples.
-            IndexError: The range lies outside the sound.
-        """
-        _check_range(start, stop, self.samples)
-        block = np.array(self.data[start:stop])
-        _check_finite(block, str(self.path), start, self.sample_rate_hz)
-        return block
+def _notes(path: Path, subtype: str, wav: WavSamples | None) -> tuple[str, ...]:
+    disagreement = wav.disagreement() if wav is not None else None
+    rounded = f"{path}: 64-bit samples are rounded to 32-bit floating point"
+    lines = (f"{path}: {disagreement}" if disagreement else "", rounded if subtype == "DOUBLE" else "")
+    return tuple(line for line in lines if line)
 
 
-def open_video_sound(path: Path) -> ContainerSound | None:
-    """Decode the first sound stream of a container.
-
-    Integer PCM keeps its bits (16, 24 or 32), as do lossless codecs; lossy codecs give 32-bit floating point. Times
-    are the container's stamps. Where these run ahead of the samples by more than 5 ms (lost packets, a pause),
-    silence is put in, and where they fall behind, the overlap is left out, so that sound stays in time with the
-    pictures; a note says so.
-
-    Returns:
-        The sound; None if there is no sound stream.
-
-    Raises:
-        InputError: No such file; no media; a codec that is not known; nothing that can be decoded; a format that
-            changes or stamps that jump by more than a minute on the way.
-        AvbenchError: The temporary folder is full.
-    """
-    with open_container(path) as container:
-        streams = container.streams.audio
-        if not streams:
-            return None
-        if streams[0].codec_context is None:
-            raise InputError(
-                path,
-                found="a sound codec that the installed PyAV does not decode",
-                expected="a common codec such as AAC or PCM",
-                hint="export the sound as WAV or FLAC beside the video",
-            )
-        damaged: list[int] = []
-        with tempfile.TemporaryFile() as spool:
-            timeline = SoundTimeline(path, streams[0].codec_context.name, spool)
-            try:
-                for frame in decode_all(container, streams[0], damaged.append):
-                    timeline.add(frame)
-                spool.flush()
-            except OSError as error:
-                raise AvbenchError(
-                    f"{path}: its sound could not be unpacked in {tempfile.gettempdir()} ({error.strerror or error}); "
-                    "free some space there or set TMPDIR to another folder"
-                ) from error
-            if timeline.samples == 0:
-                raise InputError(
-                    path,
-                    found="a sound stream without a sample that decodes",
-                    expected="sound, or no sound stream at all",
-                    hint="check that the file plays and was copied completely",
-                )
-            # The mapping outlives the open file.
-            shape = (timeline.samples, timeline.channels)
-            data = np.memmap(spool, dtype=DTYPE_OF_FORMAT[timeline.sample_format], mode="r", shape=shape)
-        notes = timeline.notes()
-        if damaged:
-            notes.append(f"{path}: {len(damaged)} packets of sound do not decode")
-        if len(streams) > 1:
-            notes.append(f"{path}: of {len(streams)} sound streams the first is used")
-    return ContainerSound(path, timeline.sample_rate_hz, timeline.sample_format, timeline.start_ns, data, tuple(notes))
-
-
-def _check_range(start: int, stop: int, samples: int) -> None:
-    if not 0 <= start <= stop <= samples:
-        raise IndexError(f"samples {start} to {stop} of a sound of {samples}")
-
-
-def _check_finite(block: SoundBlock, path: str, start: int, sample_rate_hz: int) -> None:
-    if block.dtype.kind != "f" or bool(np.isfinite(cast("NDArray[np.float32]", block)).all()):
-        return
-    first, channel = np.argwhere(~np.isfinite(cast("NDArray[np.float32]", block)))[0]
-    raise InputError(
-        f"{path}, sound at {seconds((start + int(first)) * NS_PER_S // sample_rate_hz)}",
-        found=f"a NaN or infinite sample in channel {channel}",
-        expected="finite samples",
-        hint="export the sound again",
+def _from_wav_samples(path: Path, wav: WavSamples) -> SoundFile:
+    """A WAV file by what lies in it instead of by its header's length."""
+    subtype = str(wav.subtype)
+    return SoundFile(
+        path,
+        wav.sample_rate_hz,
+        Fraction(wav.sample_rate_hz),
+        wav.channels,
+        _FORMAT_OF_SUBTYPE[subtype],
+        wav.samples,
+        notes=_notes(path, subtype, wav),
+        raw=wav,
     )
+
+
+def _decoded(path: Path, reason: str) -> ContainerSound | None:
+    """The file by the reader of containers, None if that cannot read it either, or the sound is a lossy one."""
+    try:
+        sound = open_container_sound(path)
+    except InputError:
+        return None
+    if sound is None or not sound.codec.startswith(_LOSSLESS_CODECS):
+        return None
+    length = f"{sound.samples / sound.sample_rate_hz:.3f} s"
+    note = f"{path}: libsndfile does not read it ({reason}); it was decoded by FFmpeg, which gives {length} of sound"
+    return replace(sound, start_ns=0, notes=(note, *sound.notes))

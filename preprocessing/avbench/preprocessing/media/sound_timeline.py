@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.media.container import NS_PER_S, seconds, ticks_to_ns
+from avbench.preprocessing.media.pyav_channels import channel_names, count_channels, interleaved
 from avbench.preprocessing.recording import SampleFormat
 
 GAP_TOLERANCE_NS = 5_000_000
@@ -18,6 +19,9 @@ GAP_TOLERANCE_NS = 5_000_000
 
 MAX_GAP_S = 60
 """A jump of the stamps beyond this is a broken file, not a gap that silence could stand for."""
+
+_NARROW_BASS_CODECS = ("aac", "ac3", "eac3", "dca")
+"""Codecs that keep only the lowest frequencies of a channel that is called LFE."""
 
 
 class SoundTimeline:
@@ -40,6 +44,7 @@ class SoundTimeline:
         self._kind = ""  # FFmpeg's name of the type of the samples
         self._start: Fraction | None = None  # time of the first sample in seconds
         self._low_bits = 0
+        self._bass_channel: int | None = None
         self._filled = 0
         self._dropped = 0
 
@@ -49,8 +54,12 @@ class SoundTimeline:
         Raises:
             InputError: Its format differs from that of the frames before, or its stamp is far off.
         """
-        self._check_format(int(frame.sample_rate), int(frame.layout.nb_channels), str(frame.format.name))
-        block = _samples_of(frame, self._path)
+        is_first = not self._kind
+        self._check_format(int(frame.sample_rate), count_channels(frame), str(frame.format.name))
+        if is_first and self.channels > 2 and self._codec.startswith(_NARROW_BASS_CODECS):
+            names = channel_names(frame)
+            self._bass_channel = names.index("LFE") if "LFE" in names else None
+        block = _samples_of(frame, self.channels, self._path)
         if block.dtype == np.int32:
             self._low_bits |= int(np.bitwise_or.reduce(block & 0xFF, axis=None))
         missing = self._missing_before(frame)
@@ -73,6 +82,11 @@ class SoundTimeline:
             lines.append(f"{self._path}: {dropped_s:.3f} s of overlapping sound were left out")
         if self._kind == "dbl":
             lines.append(f"{self._path}: 64-bit samples are rounded to 32-bit floating point")
+        if self._bass_channel is not None:
+            lines.append(
+                f"{self._path}: channel {self._bass_channel} (counted from 0) of its {self.channels} is the LFE "
+                f"channel, of which {self._codec} keeps only the bass: a microphone recorded there is lost"
+            )
         return lines
 
     @property
@@ -122,15 +136,12 @@ class SoundTimeline:
         self.samples += len(block)
 
 
-def _samples_of(frame: Any, path: Path) -> NDArray[Any]:
+def _samples_of(frame: Any, channels: int, path: Path) -> NDArray[Any]:
     """Samples of an `av.AudioFrame`, (samples, channels), int16, int32 or float32."""
     kind = str(frame.format.name).removesuffix("p")
-    array = frame.to_ndarray()
-    block: NDArray[Any] = array.T if frame.format.is_planar else array.reshape(-1, frame.layout.nb_channels)
+    if kind not in ("u8", "s16", "s32", "flt", "dbl"):
+        raise InputError(path, found=f"samples of the type {kind}", expected="integers of up to 32 bits, or float")
+    block = interleaved(frame, channels)
     if kind == "u8":
         return (block.astype(np.int16) - 128) << 8
-    if kind == "dbl":
-        return block.astype(np.float32)
-    if kind not in ("s16", "s32", "flt"):
-        raise InputError(path, found=f"samples of the type {kind}", expected="integers of up to 32 bits, or float")
-    return block
+    return block.astype(np.float32) if kind == "dbl" else block

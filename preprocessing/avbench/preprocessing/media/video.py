@@ -34,6 +34,7 @@ from avbench.preprocessing.media.feed import (
     stamp_of,
 )
 from avbench.preprocessing.media.packets import PacketTable, Run, build_packet_table, plan_runs
+from avbench.preprocessing.media.streams import ANY_STREAM, StreamChoice, choose_video
 from avbench.preprocessing.media.upright import Orientation, UprightConverter, frame_orientation
 from avbench.preprocessing.recording import ErrorHandler, Frame
 
@@ -211,21 +212,22 @@ def _raise(error: InputError) -> None:
     raise error
 
 
-def open_video(path: Path) -> VideoFile:
-    """Read the stamps and the size of the first video stream of a file.
+def open_video(path: Path, choice: StreamChoice = ANY_STREAM) -> VideoFile:
+    """Read the stamps and the size of the video stream that is meant.
 
     Args:
         path: The file, any container that FFmpeg reads and that stores presentation stamps.
+        choice: Which stream is meant.
 
     Returns:
         The opened video.
 
     Raises:
-        InputError: No such file; empty, cut off or no media; no video stream; stamps that are not stored; nothing that
-            can be decoded; a picture turned by something else than quarter turns.
+        InputError: No such file; empty, cut off or no media; no video stream, or several that could be meant; stamps
+            that are not stored; nothing that can be decoded; a picture turned by something else than quarter turns.
     """
     with open_container(path) as container:
-        stream = _video_stream(container, path)
+        stream, choice_notes = choose_video(container, path, choice)
         index, time_base = stream.index, stream.time_base
         table = _scan(container, stream, path)
         stated_s = (container.duration or 0) / av.time_base
@@ -234,23 +236,8 @@ def open_video(path: Path) -> VideoFile:
     width_px, height_px, display = _first_picture(path, index)
     if len(time_ns) == 0:
         raise _without_pictures(path)
-    notes = _notes(path, table, time_ns, stated_s)
+    notes = (*choice_notes, *_notes(path, table, time_ns, stated_s))
     return VideoFile(path, time_ns, width_px, height_px, notes, index, table, display, display)
-
-
-def _video_stream(container: Any, path: Path) -> Any:
-    # A cover picture is a video stream of one frame; the first releases of PyAV 14 do not tell.
-    streams = [s for s in container.streams.video if "attached_pic" not in str(getattr(s, "disposition", ""))]
-    if not streams:
-        raise InputError(path, found="no video stream", expected="a video", hint="is this the sound of a recording?")
-    if streams[0].codec_context is None:
-        raise InputError(
-            path,
-            found="a video codec that the installed PyAV does not decode",
-            expected="a common codec such as H.264",
-            hint="re-encode the video, for instance with ffmpeg -i",
-        )
-    return streams[0]
 
 
 def _scan(container: Any, stream: Any, path: Path) -> PacketTable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,11 @@ class WorldSound(ABC):
     def sample_rate_hz(self) -> int:
         """Samples a second."""
         return self.world.settings.sample_rate_hz
+
+    @property
+    def clock_rate_hz(self) -> Fraction:
+        """Samples a second of the recording's clock."""
+        return Fraction(self.world.settings.sample_rate_hz)
 
     @property
     def channels(self) -> int:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -155,6 +156,11 @@ class AriaSound:
     def sample_rate_hz(self) -> int:
         """Samples a second."""
         return self._stored.rate_hz
+
+    @property
+    def clock_rate_hz(self) -> Fraction:
+        """Samples a second of the recording's clock."""
+        return Fraction(self._stored.rate_hz)
 
     @property
     def channels(self) -> int:

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import FloatArray
-from avbench.preprocessing.media.sound import ContainerSound, SoundFile, open_sound_file, open_video_sound
+from avbench.preprocessing.media.container_sound import ContainerSound, open_container_sound
+from avbench.preprocessing.media.sound import SoundFile, open_sound_file
 from avbench.preprocessing.media.video import VideoFile, open_video
 from avbench.preprocessing.picture_axes import Placed, trajectory_upright, vectors_upright
 from avbench.preprocessing.recording import ArrayKind, Recording, Rig, SoundSource, Trajectory, UpSource
@@ -121,7 +122,7 @@ def open_ref(ref: RecordingRef) -> Recording:
             hint="it states at least the camera; see docs/folder_layout.md",
         )
     rig_file = read_rig(rigs)
-    placement = place(rigs[-1], rig_file, open_video(video_path))
+    placement = place(rigs[-1], rig_file, open_video(video_path, rig_file.streams))
     video, turns = placement.video, placement.quarter_turns_cw
     poses = read_trajectory_file(trajectory_path, rig_file.convention, video.time_ns)
     poses = _poses_upright(poses, turns[Placed.TRAJECTORY])
@@ -244,11 +245,13 @@ def _open_sound(sound_path: Path | None, video_path: Path, video: VideoFile, rig
         sound = open_sound_file(sound_path)
         shift_ns += int(video.time_ns[0])
     else:
-        sound = open_video_sound(video_path)
+        sound = open_container_sound(video_path, rig_file.streams)
     if sound is None:
         return None
     sound = replace(sound, start_ns=sound.start_ns + shift_ns)
-    stop_ns = sound.start_ns + sound.samples * 10**9 // sound.sample_rate_hz
+    if rig_file.sound_rate_hz is not None:
+        sound = with_true_rate(sound, rig_file.sound_rate_hz, sound_path or video_path)
+    stop_ns = sound_stop_ns(sound)
     if sound.start_ns > video.time_ns[-1] or stop_ns < video.time_ns[0]:
         raise InputError(
             sound_path or video_path,
@@ -259,6 +262,12 @@ def _open_sound(sound_path: Path | None, video_path: Path, video: VideoFile, rig
     return sound
 
 
+def _hint_of_streams(sound: SoundSource) -> str:
+    """What to do about sound of which the file holds more."""
+    others = sound.other_streams if isinstance(sound, ContainerSound) else ""
+    return f'the file holds {others}: choose or join them with [streams] sound = [0, 1] or "join"' if others else ""
+
+
 def _microphones(rig_path: Path, rig_file: RigFile, sound: SoundSource, sound_path: Path, quarter_turns_cw: int) -> Rig:
     """What the channels are, which must fit their number, and where they are in axes of the upright picture."""
     positions: FloatArray | None = rig_file.mic_positions_m
@@ -267,7 +276,7 @@ def _microphones(rig_path: Path, rig_file: RigFile, sound: SoundSource, sound_pa
             f"{rig_path}: microphones.positions_m",
             found=f"{len(positions)} positions",
             expected=f"{sound.channels}, one for each channel of {sound_path.name}",
-            hint="in the order of the channels",
+            hint=_hint_of_streams(sound) or "in the order of the channels",
         )
     kind = rig_file.array_kind
     if kind is None:
