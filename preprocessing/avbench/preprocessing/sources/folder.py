@@ -25,9 +25,18 @@ from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import FloatArray
 from avbench.preprocessing.media.container_sound import ContainerSound, open_container_sound
 from avbench.preprocessing.media.sound import SoundFile, open_sound_file
+from avbench.preprocessing.media.sound_clock import coverage_notes, with_true_rate
 from avbench.preprocessing.media.video import VideoFile, open_video
 from avbench.preprocessing.picture_axes import Placed, trajectory_upright, vectors_upright
-from avbench.preprocessing.recording import ArrayKind, Recording, Rig, SoundSource, Trajectory, UpSource
+from avbench.preprocessing.recording import (
+    ArrayKind,
+    Recording,
+    Rig,
+    SoundSource,
+    Trajectory,
+    UpSource,
+    sound_stop_ns,
+)
 from avbench.preprocessing.rig_file import COMMON_RIG, RigFile, read_rig
 from avbench.preprocessing.sources import UNSTATED_LICENCE, Layout, RecordingRef
 from avbench.preprocessing.sources.folder_axes import place
@@ -137,7 +146,7 @@ def open_ref(ref: RecordingRef) -> Recording:
     microphones = None
     if sound is not None:
         microphones = _microphones(rigs[-1], rig_file, sound, sound_path or video_path, turns[Placed.MICROPHONES])
-        notes.extend(sound.notes)
+        notes.extend([*sound.notes, *coverage_notes(sound_path or video_path, sound, video.time_ns)])
         if placement.is_turned and microphones.array_kind is ArrayKind.STEREO and microphones.mic_positions_m is None:
             notes.append(
                 f"{sound_path or video_path}: left and right are taken to be those of the upright picture; where the "
