@@ -129,7 +129,7 @@ def open_container_sound(path: Path, choice: StreamChoice = ANY_STREAM) -> Conta
 
 
 def _spool() -> BinaryIO:
-    return tempfile.TemporaryFile()  # type: ignore[return-value]
+    return tempfile.TemporaryFile()
 
 
 class _Strand:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +24,11 @@ END_TOLERANCE_S = 0.1
 _USUAL_RATES_HZ = (8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000, 192000)
 _LEAST_RATIO, _MOST_RATIO = 0.1, 10.0
 
-_Sound = TypeVar("_Sound", SoundFile, ContainerSound)
+StoredSound: TypeAlias = SoundFile | ContainerSound
+"""Sound of a file, whose clock can be set."""
 
 
-def with_true_rate(sound: _Sound, rate_hz: Fraction, path: Path) -> _Sound:
+def with_true_rate(sound: StoredSound, rate_hz: Fraction, path: Path) -> StoredSound:
     """Sound whose samples are counted by a stated rate on the video's clock.
 
     Clips are cut by that rate. The rate that they state stays the file's while the two differ by up to a thousandth

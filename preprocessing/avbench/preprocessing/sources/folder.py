@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +23,8 @@ from numpy.typing import NDArray
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import FloatArray
 from avbench.preprocessing.media.container_sound import ContainerSound, open_container_sound
-from avbench.preprocessing.media.sound import SoundFile, open_sound_file
-from avbench.preprocessing.media.sound_clock import coverage_notes, with_true_rate
+from avbench.preprocessing.media.sound import open_sound_file
+from avbench.preprocessing.media.sound_clock import StoredSound, coverage_notes, with_true_rate
 from avbench.preprocessing.media.video import VideoFile, open_video
 from avbench.preprocessing.picture_axes import Placed, trajectory_upright, vectors_upright
 from avbench.preprocessing.recording import (
@@ -46,8 +45,6 @@ VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi")
 SOUND_SUFFIXES = (".wav", ".flac")
 TRAJECTORY_SUFFIXES = (".tum", ".csv", ".txt")
 RIG_SUFFIX = ".toml"
-
-_Sound: TypeAlias = SoundFile | ContainerSound
 
 
 _CHANNELS = {ArrayKind.BINAURAL: 2, ArrayKind.STEREO: 2, ArrayKind.AMBISONIC: 4}
@@ -246,10 +243,10 @@ def _up_source(rig_path: Path, rig_file: RigFile, poses: TrajectoryFile) -> UpSo
     return rig_file.up_source
 
 
-def _open_sound(sound_path: Path | None, video_path: Path, video: VideoFile, rig_file: RigFile) -> _Sound | None:
+def _open_sound(sound_path: Path | None, video_path: Path, video: VideoFile, rig_file: RigFile) -> StoredSound | None:
     """The recording's sound on the video's clock; a file beside the video goes before the sound inside it."""
     shift_ns = rig_file.sound_offset_ns
-    sound: _Sound | None
+    sound: StoredSound | None
     if sound_path is not None:
         sound = open_sound_file(sound_path)
         shift_ns += int(video.time_ns[0])
