@@ -109,6 +109,27 @@ def test_foreign_measures(vectors: dict[str, Any], given: tuple[Predictions, Lab
     assert len(rows) == len(expected)
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "vggt",
+            ["3 pairs without an answer are left out, as", "that code computes NaN as the error of 1 pairs: they"],
+        ),
+        ("pi3", ["4 pairs without an answer count as never reached: that code has no case"]),
+        ("posediffusion", ["that code stops at, or gives NaN to, "]),
+        ("reloc3r", ["the value depends on the order of the pairs, or is NaN; total AUC would be "]),
+        ("mapfree", ["pairs have no estimate in metres and count as wrong"]),
+    ],
+)
+def test_what_a_code_leaves_open_is_said(
+    vectors: dict[str, Any], given: tuple[Predictions, Labels], name: str, said: list[str]
+) -> None:
+    notes = "\n".join(score_as(load_metrics_spec().conventions[name], *given, baseline_threshold_m=0.05).notes)
+    for text in said:
+        assert text in notes
+
+
 def test_the_vectors_hold_what_separates_the_codes(vectors: dict[str, Any]) -> None:
     errors = {name: vectors["expected"][name]["errors"] for name in CONVENTION_NAMES}
     kinds = {pair["status"] for pair in vectors["pairs"]}

@@ -315,14 +315,34 @@ def _angle_notes(
     undefined = kept & (np.isnan(errors.rotation_deg) | (np.isnan(errors.direction_deg) & with_direction))
     if undefined.any():
         stops = convention.rotation is RotationFormula.BOUNDED_TRACE and np.isnan(errors.rotation_deg[kept]).any()
+        by_order = convention.nan is NanRule.LEFT_TO_CHANCE
         found = "stops at, or gives NaN to," if stops else "computes NaN as the error of"
-        meaning = (
-            "the value depends on the order of the pairs"
-            if convention.nan is NanRule.LEFT_TO_CHANCE
-            else "they count as never reached"
+        notes.append(
+            f"that code {found} {int(undefined.sum())} pairs: "
+            + (
+                _span(convention, errors.total_deg[kept & with_direction])
+                if by_order
+                else "they count as never reached"
+            )
         )
-        notes.append(f"that code {found} {int(undefined.sum())} pairs: {meaning}")
     return notes
+
+
+def _span(convention: Convention, total_deg: FloatArray) -> str:
+    """Between which values the order of the pairs decides."""
+    if not np.isnan(total_deg).any():
+        return "the value depends on the order of the pairs"
+    ends = [
+        "/".join(
+            f"{convention_auc_percent(convention, np.where(np.isnan(total_deg), cost, total_deg), threshold):.2f}"
+            for threshold in convention.thresholds_deg
+        )
+        for cost in (np.inf, 0.0)
+    ]
+    return (
+        "the value depends on the order of the pairs, or is NaN; total AUC would be "
+        f"{ends[0]} with these pairs never reached, {ends[1]} with them right"
+    )
 
 
 def _score_poses(

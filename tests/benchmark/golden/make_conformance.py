@@ -197,7 +197,9 @@ def main() -> None:
     made = pairs()
     content = {
         "metrics_spec_version": "1.0",
-        "note": "made-up pairs with predictions, and what every convention makes of them; see metrics_spec.toml",
+        "note": "made-up pairs with predictions, and what every convention makes of them; see metrics_spec.toml. "
+        "Errors are [rotation, direction] in degrees: null is NaN, or not compared; 'inf' is never reached; "
+        "'undetermined' is left to the solver of eigenvalues",
         "pairs": [
             {
                 "pair_id": pair["pair_id"],
