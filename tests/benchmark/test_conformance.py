@@ -36,6 +36,7 @@ def given(vectors: dict[str, Any]) -> tuple[Predictions, Labels]:
         np.array([pair["true_rotation_a_b"] for pair in pairs]),
         np.array([pair["true_translation_a_b_m"] for pair in pairs]),
         tuple(Scale(pair["scale"]) for pair in pairs),
+        np.array([pair["direction_sigma_deg"] for pair in pairs], dtype=float),
     )
     nothing = np.full(len(pairs), np.nan)
     predictions = Predictions(
@@ -60,6 +61,7 @@ def test_the_vectors_are_for_these_metrics(vectors: dict[str, Any]) -> None:
 
 def test_our_metrics(vectors: dict[str, Any], given: tuple[Predictions, Labels]) -> None:
     found = score_condition(*given).to_json()
+    assert found["counts"]["uncertain_direction"] == 2
     for kind, expected in vectors["expected"]["avbench"].items():
         assert found[kind]["n"] == expected["n"]
         assert found[kind]["mean_deg"] == pytest.approx(expected["mean_deg"], abs=1e-9)

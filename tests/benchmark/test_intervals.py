@@ -45,6 +45,7 @@ def labels_of(count: int, scale: Scale = Scale.METRIC, baseline_m: float = 1.0) 
         rotation_a_b=np.broadcast_to(np.eye(3), (count, 3, 3)),
         translation_a_b_m=np.tile(baseline_m * AHEAD, (count, 1)),
         scale=(scale,) * count,
+        direction_sigma_deg=np.full(count, np.nan),
     )
 
 
@@ -90,6 +91,7 @@ def test_every_metric_of_the_specification_is_there_and_has_the_value_of_the_sco
         base.rotation_a_b,
         base.translation_a_b_m * np.where(np.arange(60) % 7 == 0, 0.01, 1.0)[:, None],
         tuple(Scale.ROTATION_ONLY if i % 5 == 0 else Scale.UNKNOWN if i % 3 == 0 else Scale.METRIC for i in range(60)),
+        np.where(np.arange(60) % 9 == 0, 10.5, 3.0),
     )
     errors = {name: random.exponential(8, 60).clip(0, 170) for name in ("fog-3", "clean")}
     predictions = predictions_of(errors, {name: 2 * value for name, value in errors.items()}, metric=True)

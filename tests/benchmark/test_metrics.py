@@ -19,6 +19,7 @@ from avbench.benchmark.metrics import (
 )
 from avbench.benchmark.metrics_spec import load_metrics_spec
 from avbench.preprocessing.geometry import ROTATION_TOLERANCE, axis_rotation, nearest_rotation
+from avbench.preprocessing.pairs import UNCERTAIN_DIRECTION_DEG
 
 
 def random_rotations(count: int, generator: np.random.Generator) -> np.ndarray:
@@ -117,9 +118,29 @@ def test_which_labels_have_a_direction():
     translation = [[0.04, 0, 0], [0.06, 0, 0], [0.05, 0, 0], [0.01, 0, 0], [0, 0, 0], [0, 0, 0], [1.0, 0, 0]]
     metric = [True, True, True, False, False, True, False]
     rotation_only = [False, False, False, False, False, False, True]
-    counts = direction_counts(translation, metric=metric, rotation_only=rotation_only, baseline_threshold_m=0.05)
+    counts = direction_counts(
+        translation,
+        metric=metric,
+        rotation_only=rotation_only,
+        direction_sigma_deg=[math.nan] * 7,
+        baseline_threshold_m=0.05,
+        sigma_limit_deg=10.0,
+    )
     # 4 cm is too short, 6 and 5 are not; 0.01 of unknown scale counts; nothing at all never does.
     assert counts.tolist() == [False, True, True, True, False, False, False]
+
+
+def test_directions_without_metres_count_by_their_uncertainty_and_those_in_metres_by_their_length():
+    sigma_deg = [9.9, 10.0, 10.1, math.nan, 90.0, 90.0]
+    counts = direction_counts(
+        [[0.001, 0, 0]] * 4 + [[0.06, 0, 0]] * 2,
+        metric=[False] * 4 + [True, False],
+        rotation_only=[False] * 6,
+        direction_sigma_deg=sigma_deg,
+        baseline_threshold_m=0.05,
+        sigma_limit_deg=10.0,
+    )
+    assert counts.tolist() == [True, True, False, True, True, False]
 
 
 def test_2000_perfect_float32_predictions_score_full_marks():
@@ -219,9 +240,10 @@ def test_no_pairs_give_no_numbers():
 
 def test_the_specification_says_what_the_code_does():
     spec = load_metrics_spec()
-    assert spec.version == "1.0"
+    assert spec.version == "1.1"
     assert spec.rotation_tolerance == ROTATION_TOLERANCE
     assert spec.worst_error_deg == spec.no_direction_deg == WORST_ERROR_DEG
     assert spec.baseline_threshold_m == 0.05
+    assert spec.direction_sigma_limit_deg == UNCERTAIN_DIRECTION_DEG == 10.0
     assert spec.auc_thresholds_deg == (5.0, 10.0, 20.0)
     assert {metric.better for metric in spec.metrics} == {"higher", "lower"}

@@ -56,6 +56,29 @@ def test_short_and_missing_translations_count_in_rotation_only(tmp_path: Path):
     assert found.metric_translation is None
 
 
+def test_an_uncertain_direction_without_metres_is_left_out_counted_and_said(tmp_path: Path):
+    labels = Labels.of(
+        [
+            PairLabel("walk", np.eye(3), 2.0 * AHEAD, Scale.UNKNOWN, 0.5),
+            PairLabel("still", np.eye(3), 0.01 * AHEAD, Scale.UNKNOWN, 45.0),
+            PairLabel("old", np.eye(3), 0.01 * AHEAD, Scale.UNKNOWN),
+            PairLabel("metric", np.eye(3), 2.0 * AHEAD, Scale.METRIC, 45.0),
+        ]
+    )
+    # Wrong by 90 degrees where the label knows nothing: only "still" is answered so.
+    answers = [
+        Answer(name, "clean", np.eye(3), np.array([1.0, 0.0, 0.0]) if name == "still" else AHEAD)
+        for name in labels.pair_id
+    ]
+    found = score_condition(predictions_of(tmp_path, answers), labels)
+    assert (found.counts.pairs, found.counts.with_direction) == (4, 3)
+    assert (found.counts.uncertain_direction, found.counts.short_baseline, found.counts.rotation_only) == (1, 0, 0)
+    assert found.direction.mean_deg == 0.0
+    assert found.to_json()["counts"]["uncertain_direction"] == 1
+    assert found.to_json()["direction_sigma_limit_deg"] == 10.0
+    assert "1 of unknown scale whose direction is uncertain by over 10 degrees" in score_notes(found)[0]
+
+
 def test_a_larger_threshold_leaves_more_out(tmp_path: Path):
     answers = [Answer(name, "clean", np.eye(3), AHEAD) for name in LABELS.pair_id]
     found = score_condition(predictions_of(tmp_path, answers), LABELS, baseline_threshold_m=3.0)

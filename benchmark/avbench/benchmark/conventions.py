@@ -240,14 +240,14 @@ def score_as(
     quantities = {
         "total": _Quantity(
             theirs.total_deg,
-            kept & labels.has_direction(0.0),
+            kept & labels.has_translation(),
             ours.total_deg,
             labels.has_direction(baseline_threshold_m),
         ),
         "rotation": _Quantity(theirs.rotation_deg, kept, ours.rotation_deg, np.ones(len(labels), dtype=np.bool_)),
         "direction": _Quantity(
             theirs.direction_deg,
-            kept & labels.has_direction(0.0),
+            kept & labels.has_translation(),
             ours.direction_deg,
             labels.has_direction(baseline_threshold_m),
         ),
@@ -311,7 +311,7 @@ def _angle_notes(
     failed = int((kept & ~errors.answered).sum())
     if failed and not convention.failure_specified:
         notes.append(f"{failed} pairs without an answer count as never reached: that code has no case for them")
-    with_direction = labels.has_direction(0.0)
+    with_direction = labels.has_translation()
     undefined = kept & (np.isnan(errors.rotation_deg) | (np.isnan(errors.direction_deg) & with_direction))
     if undefined.any():
         stops = convention.rotation is RotationFormula.BOUNDED_TRACE and np.isnan(errors.rotation_deg[kept]).any()

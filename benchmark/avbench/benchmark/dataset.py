@@ -173,7 +173,9 @@ class PairDataset:
         Raises:
             InputError: There is no such split, a shard is damaged, a pair is there twice, or a label is no pose.
         """
-        table = self.table(split, ("pair_id", "rotation_a_b", "translation_a_b_m", "scale"), limit=limit)
+        table = self.table(
+            split, ("pair_id", "rotation_a_b", "translation_a_b_m", "scale", "direction_sigma_deg"), limit=limit
+        )
         where = f"{self.folder}: split {split}"
         rotation = fixed_shape_array(table.column("rotation_a_b"), (3, 3), f"{where}: rotation_a_b")
         translation = fixed_shape_array(table.column("translation_a_b_m"), (3,), f"{where}: translation_a_b_m")
@@ -193,7 +195,11 @@ class PairDataset:
         if len(set(names)) != len(names):
             doubled = next(name for name in names if names.count(name) > 1)
             raise InputError(f"{where}: pair_id", found=f"{doubled!r} twice", expected="every pair once")
-        return [PairLabel(name, rotation[row], translation[row], Scale(scales[row])) for row, name in enumerate(names)]
+        sigmas: list[float | None] = table.column("direction_sigma_deg").to_pylist()
+        return [
+            PairLabel(name, rotation[row], translation[row], Scale(scales[row]), sigmas[row])
+            for row, name in enumerate(names)
+        ]
 
     def inputs(
         self,

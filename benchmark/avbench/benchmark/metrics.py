@@ -6,7 +6,8 @@ Conventions (the machine-readable form is `metrics_spec.toml`):
   that points the opposite way is 180 degrees off, not 0.
 - The error of a pair is the larger of its rotation and its direction error.
 - A prediction that is no rotation, or none at all, costs the worst error in both. Nothing leaves the denominator.
-- A pair whose true baseline is too short to have a direction counts in rotation metrics only.
+- A pair whose true baseline is too short, or whose label is too uncertain, to have a direction counts in rotation
+  metrics only.
 
 `pair_errors` gives the errors of every pair, `direction_counts` says which have a direction, `auc_percent` and
 `summarise` turn errors into numbers.
@@ -90,22 +91,33 @@ def pair_errors(
 
 
 def direction_counts(
-    true_translation_m: ArrayLike, *, metric: ArrayLike, rotation_only: ArrayLike, baseline_threshold_m: float
+    true_translation_m: ArrayLike,
+    *,
+    metric: ArrayLike,
+    rotation_only: ArrayLike,
+    direction_sigma_deg: ArrayLike,
+    baseline_threshold_m: float,
+    sigma_limit_deg: float,
 ) -> NDArray[np.bool_]:
     """Which of N labels have a direction that can be scored.
 
     A label without translation or of length zero has none, and a metric baseline shorter than the threshold is too
-    short for one. A translation of unknown scale cannot be compared with a length in metres, so it counts.
+    short for one. A translation of unknown scale cannot be compared with a length in metres; it counts unless its
+    direction is known to be too uncertain.
 
     Args:
         true_translation_m: (N, 3) label translations.
         metric: (N,) whether the label is in metres.
         rotation_only: (N,) whether the label has no translation.
+        direction_sigma_deg: (N,) standard uncertainty of the labels' directions, NaN where unknown.
         baseline_threshold_m: Shortest metric baseline that counts.
+        sigma_limit_deg: Largest uncertainty of a direction without metres that counts.
     """
     length = np.linalg.norm(np.asarray(true_translation_m, dtype=np.float64), axis=-1)
-    too_short = np.asarray(metric, dtype=np.bool_) & (length < baseline_threshold_m)
-    return np.asarray(~np.asarray(rotation_only, dtype=np.bool_) & (length > 0.0) & ~too_short)
+    in_metres = np.asarray(metric, dtype=np.bool_)
+    too_short = in_metres & (length < baseline_threshold_m)
+    uncertain = ~in_metres & (np.asarray(direction_sigma_deg, dtype=np.float64) > sigma_limit_deg)
+    return np.asarray(~np.asarray(rotation_only, dtype=np.bool_) & (length > 0.0) & ~too_short & ~uncertain)
 
 
 def auc_percent(error_deg: ArrayLike, threshold_deg: float) -> float:

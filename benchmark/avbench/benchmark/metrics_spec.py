@@ -172,6 +172,7 @@ class MetricsSpec:
         worst_error_deg: What a failed, missing or invalid prediction costs in rotation and in direction.
         no_direction_deg: What a zero or non-finite predicted translation costs in direction.
         baseline_threshold_m: Metric baselines shorter than this have no meaningful direction.
+        direction_sigma_limit_deg: Directions of unknown scale that are less certain than this have no meaning either.
         metrics: All metrics in words.
         conventions: The foreign conventions by name.
     """
@@ -182,6 +183,7 @@ class MetricsSpec:
     worst_error_deg: float
     no_direction_deg: float
     baseline_threshold_m: float
+    direction_sigma_limit_deg: float
     metrics: tuple[MetricDefinition, ...]
     conventions: Mapping[str, Convention]
 
@@ -199,6 +201,7 @@ def load_metrics_spec() -> MetricsSpec:
         worst_error_deg=data["failure"]["worst_error_deg"],
         no_direction_deg=data["failure"]["no_direction_deg"],
         baseline_threshold_m=data["direction"]["baseline_threshold_m"],
+        direction_sigma_limit_deg=data["direction"]["sigma_limit_deg"],
         metrics=tuple(MetricDefinition(**entry) for entry in data["metric"]),
         conventions=MappingProxyType(conventions),
     )

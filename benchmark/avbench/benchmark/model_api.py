@@ -94,12 +94,14 @@ class PairLabel:
         rotation_a_b: (3, 3).
         translation_a_b_m: (3,), zero where `scale` is rotation_only.
         scale: What the translation means.
+        direction_sigma_deg: Standard uncertainty of the translation's direction, None where unknown.
     """
 
     pair_id: str
     rotation_a_b: FloatArray
     translation_a_b_m: FloatArray
     scale: Scale
+    direction_sigma_deg: float | None = None
 
 
 @dataclass(frozen=True)

@@ -39,12 +39,14 @@ class Labels:
         rotation_a_b: (N, 3, 3).
         translation_a_b_m: (N, 3).
         scale: (N,) what each translation means.
+        direction_sigma_deg: (N,) standard uncertainty of each translation's direction, NaN where unknown.
     """
 
     pair_id: tuple[str, ...]
     rotation_a_b: FloatArray
     translation_a_b_m: FloatArray
     scale: tuple[Scale, ...]
+    direction_sigma_deg: FloatArray
 
     @classmethod
     def of(cls, labels: Sequence[PairLabel]) -> Labels:
@@ -54,6 +56,7 @@ class Labels:
             rotation_a_b=np.array([label.rotation_a_b for label in labels], dtype=np.float64).reshape(-1, 3, 3),
             translation_a_b_m=np.array([label.translation_a_b_m for label in labels], dtype=np.float64).reshape(-1, 3),
             scale=tuple(label.scale for label in labels),
+            direction_sigma_deg=numbers_or_nan([label.direction_sigma_deg for label in labels]),
         )
 
     def __len__(self) -> int:
@@ -65,12 +68,30 @@ class Labels:
 
     def has_direction(self, baseline_threshold_m: float) -> NDArray[np.bool_]:
         """(N,) whether a label has a direction that counts; see `metrics.direction_counts`."""
+        return self._direction_counts(baseline_threshold_m, load_metrics_spec().direction_sigma_limit_deg)
+
+    def has_translation(self) -> NDArray[np.bool_]:
+        """(N,) whether a label has a translation, however short or uncertain it is."""
+        return self._direction_counts(0.0, math.inf)
+
+    def is_too_uncertain(self) -> NDArray[np.bool_]:
+        """(N,) whether a label has a direction that does not count because it is too uncertain."""
+        return self.has_translation() & ~self.has_direction(0.0)
+
+    def _direction_counts(self, baseline_threshold_m: float, sigma_limit_deg: float) -> NDArray[np.bool_]:
         return direction_counts(
             self.translation_a_b_m,
             metric=self.has_scale(Scale.METRIC),
             rotation_only=self.has_scale(Scale.ROTATION_ONLY),
+            direction_sigma_deg=self.direction_sigma_deg,
             baseline_threshold_m=baseline_threshold_m,
+            sigma_limit_deg=sigma_limit_deg,
         )
+
+
+def numbers_or_nan(values: Sequence[float | None]) -> FloatArray:
+    """(N,) numbers of a column, NaN where it is empty."""
+    return np.array([math.nan if value is None else value for value in values], dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -116,6 +137,7 @@ class Counts:
         pairs: All pairs: the N of the rotation metrics.
         with_direction: Those with a direction: the N of the direction and total metrics.
         short_baseline: Left out of the latter because the metric baseline is too short or zero.
+        uncertain_direction: Left out of the latter because the scale is unknown and the direction too uncertain.
         rotation_only: Left out of the latter because the label has no translation.
         error: Pairs on which the model raised.
         invalid: Pairs whose answer is no rotation.
@@ -125,6 +147,7 @@ class Counts:
     pairs: int
     with_direction: int
     short_baseline: int
+    uncertain_direction: int
     rotation_only: int
     error: int
     invalid: int
@@ -167,10 +190,12 @@ class Score:
             "condition": self.condition,
             "metrics_spec_version": self.spec_version,
             "baseline_threshold_m": self.baseline_threshold_m,
+            "direction_sigma_limit_deg": load_metrics_spec().direction_sigma_limit_deg,
             "counts": {
                 "pairs": self.counts.pairs,
                 "with_direction": self.counts.with_direction,
                 "short_baseline": self.counts.short_baseline,
+                "uncertain_direction": self.counts.uncertain_direction,
                 "rotation_only": self.counts.rotation_only,
                 "error": self.counts.error,
                 "invalid": self.counts.invalid,
@@ -231,7 +256,7 @@ def score_condition(
     aligned = align(predictions, labels, condition)
     errors = errors_of(aligned, labels)
     counted = labels.has_direction(threshold)
-    rotation_only = labels.has_scale(Scale.ROTATION_ONLY)
+    rotation_only, uncertain = labels.has_scale(Scale.ROTATION_ONLY), labels.is_too_uncertain()
     no_rotation = sum(status is Status.OK for status in aligned.status) - int(errors.valid.sum())
     return Score(
         condition=condition,
@@ -240,7 +265,8 @@ def score_condition(
         counts=Counts(
             pairs=len(labels),
             with_direction=int(counted.sum()),
-            short_baseline=int((~counted & ~rotation_only).sum()),
+            short_baseline=int((~counted & ~rotation_only & ~uncertain).sum()),
+            uncertain_direction=int(uncertain.sum()),
             rotation_only=int(rotation_only.sum()),
             error=sum(status is Status.ERROR for status in aligned.status),
             # A file of somebody else's may call an answer ok that is no rotation.

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 
 from avbench.benchmark.conventions import ConventionRow
 from avbench.benchmark.intervals import ConditionIntervals
+from avbench.benchmark.metrics_spec import load_metrics_spec
 from avbench.benchmark.scoring import Score
 from avbench.benchmark.statistics import Difference, Estimate, IntervalNote
 
@@ -163,9 +164,14 @@ def shared_score_notes(scores: Sequence[Score]) -> list[str]:
 def score_notes(score: Score) -> list[str]:
     """What a reader must know about a score, one line each."""
     counts = score.counts
+    limit_deg = load_metrics_spec().direction_sigma_limit_deg
+    uncertain = (
+        f"{counts.uncertain_direction} of unknown scale whose direction is uncertain by over {limit_deg:g} degrees"
+    )
     counted = (
         f"{score.condition}: rotation over {counts.pairs} pairs; direction and total over {counts.with_direction}: "
-        f"left out are {counts.short_baseline} with a baseline under {score.baseline_threshold_m:g} m and "
+        f"left out are {counts.short_baseline} with a baseline under {score.baseline_threshold_m:g} m"
+        f"{f', {uncertain}' if counts.uncertain_direction else ''} and "
         f"{counts.rotation_only} labelled with rotation only"
     )
     lines = [counted]

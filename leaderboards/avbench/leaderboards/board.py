@@ -30,7 +30,7 @@ from avbench.benchmark.arrow_arrays import fixed_shape_array
 from avbench.benchmark.dataset import open_dataset
 from avbench.benchmark.metrics_spec import load_metrics_spec
 from avbench.benchmark.predictions import CLEAN_CONDITION
-from avbench.benchmark.scoring import Labels, score_condition
+from avbench.benchmark.scoring import Labels, numbers_or_nan, score_condition
 from avbench.leaderboards.published import published_score
 from avbench.leaderboards.submission import SubmissionInfo, read_submission
 from avbench.preprocessing.atomic import atomic_path, remove_strays, sha256_of, write_text
@@ -132,6 +132,7 @@ class Board:
             rotation_a_b=fixed_shape_array(table.column("rotation_a_b"), (3, 3), str(path)),
             translation_a_b_m=fixed_shape_array(table.column("translation_a_b_m"), (3,), str(path)),
             scale=tuple(Scale(value) for value in table.column("scale").to_pylist()),
+            direction_sigma_deg=numbers_or_nan(table.column("direction_sigma_deg").to_pylist()),
         )
 
     def entries(self) -> list[Entry]:
@@ -198,7 +199,9 @@ def create_board(
     dataset = open_dataset(data)
     # Labels are read and checked as scoring reads them before they are copied column by column.
     labels = Labels.of(dataset.labels(split))
-    table = dataset.table(split, ("pair_id", "group_id", "rotation_a_b", "translation_a_b_m", "scale"))
+    table = dataset.table(
+        split, ("pair_id", "group_id", "rotation_a_b", "translation_a_b_m", "scale", "direction_sigma_deg")
+    )
     spec = load_metrics_spec()
     if rank_by is None:
         with_direction = bool(np.any(labels.has_direction(spec.baseline_threshold_m)))

@@ -122,6 +122,7 @@ def moments_of(recording: Recording, poses: PosesAt, settings: RowSettings) -> M
         segment=poses.segment,
         has_sound=has_sound,
         scale=recording.trajectory.scale,
+        position_sigma=recording.trajectory.position_sigma_m,
     )
 
 
@@ -247,8 +248,8 @@ def _row(
     rotation_a_b, translation_a_b = T_a_b[:3, :3], T_a_b[:3, 3]
     if trajectory.scale is Scale.ROTATION_ONLY:
         translation_a_b = np.zeros(3)
-    metric = trajectory.scale is Scale.METRIC
-    baseline_m = float(np.linalg.norm(translation_a_b)) if metric else None
+    baseline = float(np.linalg.norm(translation_a_b))
+    has_direction = trajectory.scale is not Scale.ROTATION_ONLY
     up_a, up_b, up_source = _up_of_pair(ups, a, b)
     sounding = view_a.clip is not None or view_b.clip is not None
     return {
@@ -285,9 +286,9 @@ def _row(
         "scale": str(trajectory.scale),
         "pose_source": trajectory.pose_source,
         "pose_sigma_deg": trajectory.pose_sigma_deg,
-        "direction_sigma_deg": direction_sigma_deg(trajectory.position_sigma_m, baseline_m),
+        "direction_sigma_deg": direction_sigma_deg(trajectory.position_sigma_m, baseline if has_direction else None),
         "rotation_deg": float(rotation_angle_deg(rotation_a_b)),
-        "baseline_m": baseline_m,
+        "baseline_m": baseline if trajectory.scale is Scale.METRIC else None,
         "view_overlap": view_overlap(rotation_a_b, camera),
         "pose_quality": None if poses.quality is None else float(min(poses.quality[a], poses.quality[b])),
         "gap_s": (view_b.time_ns - view_a.time_ns) / 1e9,
@@ -328,15 +329,16 @@ def _sound_columns(recording: Recording, *, present: bool) -> dict[str, Any]:
     }
 
 
-def direction_sigma_deg(position_sigma_m: float | None, baseline_m: float | None) -> float | None:
-    """Standard uncertainty of the direction of a baseline whose ends are uncertain by `position_sigma_m`.
+def direction_sigma_deg(position_sigma: float | None, baseline: float | None) -> float | None:
+    """Standard uncertainty of the direction of a baseline whose ends are uncertain by `position_sigma`.
 
     The angle that the uncertainty covers at the baseline's end, atan2(sigma, baseline): sigma / baseline for long
-    baselines, 90 degrees (nothing is known) for none. None where either length is unknown.
+    baselines, 90 degrees (nothing is known) for none. Both lengths are in the same unit, whichever it is. None where
+    either is unknown.
     """
-    if position_sigma_m is None or baseline_m is None:
+    if position_sigma is None or baseline is None:
         return None
-    return float(np.degrees(np.arctan2(position_sigma_m, baseline_m))) if position_sigma_m > 0.0 else 0.0
+    return float(np.degrees(np.arctan2(position_sigma, baseline))) if position_sigma > 0.0 else 0.0
 
 
 def view_overlap(rotation_a_b: ArrayLike, camera: Camera) -> float:

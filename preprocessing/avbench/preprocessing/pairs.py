@@ -27,7 +27,11 @@ BASELINE_EDGES_M = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """Inner edges of the baseline bins of a metric trajectory; with 0 and infinity they make 7 bins."""
 
 BASELINE_EDGES_OF_MEDIAN = (0.25, 0.5, 1.0, 2.0, 4.0)
-"""Inner edges where lengths have no unit, in medians of the candidates' baselines."""
+"""Inner edges where lengths have no unit, in medians of those candidates' baselines that are more than noise."""
+
+UNCERTAIN_DIRECTION_DEG = 10.0
+"""Where lengths have no unit, baselines whose direction is less certain than this are noise and share one bin, so that
+a camera that stands still is not served as one that moves by all sizes of noise. Scoring leaves them out likewise."""
 
 MAX_CANDIDATES = 200_000
 """More candidates than this are thinned at random before their motion is computed: it bounds time and memory."""
@@ -89,6 +93,7 @@ class Moments:
         segment: (N,) piece of trajectory: poses of different pieces are not comparable.
         has_sound: (N,) whether there is enough sound around the frame, or none is asked for.
         scale: What translations mean.
+        position_sigma: Standard uncertainty of a relative position, in the unit of the translations; None: unknown.
     """
 
     time_ns: NDArray[np.int64]
@@ -97,6 +102,7 @@ class Moments:
     segment: NDArray[np.int64]
     has_sound: NDArray[np.bool_]
     scale: Scale
+    position_sigma: float | None = None
 
 
 @dataclass(frozen=True)
@@ -242,8 +248,18 @@ def _motion_cells(moments: Moments, pairs: NDArray[np.int64]) -> NDArray[np.int6
     if moments.scale is Scale.METRIC:
         edges = np.array(BASELINE_EDGES_M)
     else:
-        edges = np.array(BASELINE_EDGES_OF_MEDIAN) * float(np.median(baseline))
+        edges = _edges_without_unit(baseline, moments.position_sigma)
     return cells * (len(edges) + 1) + np.searchsorted(edges, baseline, side="right")
+
+
+def _edges_without_unit(baseline: FloatArray, position_sigma: float | None) -> FloatArray:
+    """Inner edges of the bins of baselines (K,), K at least 1, that have no unit."""
+    noise = 0.0 if position_sigma is None else position_sigma / float(np.tan(np.radians(UNCERTAIN_DIRECTION_DEG)))
+    moved = baseline[baseline > noise]
+    if moved.size == 0:
+        return np.array([noise])
+    edges = np.array(BASELINE_EDGES_OF_MEDIAN) * float(np.median(moved))
+    return np.concatenate([[noise], edges[edges > noise]])
 
 
 def _serve_cells(

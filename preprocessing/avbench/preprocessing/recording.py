@@ -108,7 +108,8 @@ class Trajectory:
         scale: What the translation means.
         pose_source: How the poses were made ("mps_closed_loop", "sfm", "gpmf_orientation", "simulated", ...).
         pose_sigma_deg: Standard uncertainty of a relative rotation, None where unknown.
-        position_sigma_m: Standard uncertainty of a relative position over a pair, None where unknown.
+        position_sigma_m: Standard uncertainty of a relative position over a pair, along one axis, None where unknown;
+            where the scale is unknown, in the trajectory's own unit like the positions.
         up_world: (3,) the direction against gravity in world axes, None where unknown.
         segment: (N,) number of the piece of trajectory a pose belongs to, where a source restarts its origin
             (Aria's graph_uid and session_uid): poses of different pieces are not comparable. None: one piece.

@@ -28,7 +28,7 @@ The column names of EuRoC (`#timestamp [ns]`, `p_RS_R_x [m]`, `q_RS_w []`), of A
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +49,7 @@ from avbench.preprocessing.pose_convention import (
     camera_vectors,
     world_vector,
 )
+from avbench.preprocessing.position_noise import relative_position_sigma
 from avbench.preprocessing.recording import Scale, Trajectory
 from avbench.preprocessing.trajectory_table import PoseTable, read_pose_table
 
@@ -125,7 +126,27 @@ def read_trajectory_file(
         segment=table.segment,
         quality=_quality(table),
     )
-    return TrajectoryFile(trajectory, _up_camera(table, convention), table.notes)
+    trajectory, notes = _with_position_sigma(path, trajectory, convention)
+    return TrajectoryFile(trajectory, _up_camera(table, convention), (*table.notes, *notes))
+
+
+def _with_position_sigma(
+    path: Path, trajectory: Trajectory, convention: TrajectoryConvention
+) -> tuple[Trajectory, list[str]]:
+    """The trajectory with the uncertainty of its positions, and how that was found where nobody stated it."""
+    stated = convention.position_sigma
+    if stated is not None:
+        return replace(trajectory, position_sigma_m=stated * convention.unit_m), []
+    if trajectory.scale is not Scale.UNKNOWN:
+        return trajectory, []
+    sigma = relative_position_sigma(trajectory)
+    note = (
+        f"{path}: positions of unknown scale are taken to be uncertain by {sigma:.2g} of their unit, from their own "
+        "scatter; trajectory.position_sigma in the rig file states it"
+    )
+    if convention.position_sigma_m is not None:
+        note += " (position_sigma_m is not used: there are no metres)"
+    return replace(trajectory, position_sigma_m=sigma), [note]
 
 
 def _stated_transform(table: PoseTable, convention: TrajectoryConvention) -> PoseTransform:

@@ -18,6 +18,7 @@ from scipy.spatial.transform import Rotation
 
 OUT = Path(__file__).parents[3] / "benchmark/avbench/benchmark/conformance.json"
 SHORT_M = 0.05
+UNCERTAIN_DEG = 10.0
 ROTATION_TOLERANCE = 1e-2
 
 
@@ -63,6 +64,7 @@ def pairs() -> list[dict]:
             pair["rotation"], pair["translation"] = true_R.as_matrix(), true_t.copy()
         made.append({"pair_id": f"pair-{number:02d}", "true_R": true_R.as_matrix(), "true_t": true_t, **pair})
     made += unclean_pairs(len(made))
+    made += uncertain_pairs(len(made))
     # Confidences in steps, so that some are equal; not from `random`, so that they move nothing above.
     for number, pair in enumerate(made):
         pair |= {"metric": number % 9 != 8, "confidence": (number * 7 % 10) / 10}
@@ -104,6 +106,30 @@ def unclean_pairs(first: int) -> list[dict]:
     return made
 
 
+def uncertain_pairs(first: int) -> list[dict]:
+    """Labels whose direction is more or less certain; those in metres count by their length all the same."""
+    random = np.random.default_rng(20261129)
+    made = []
+    for number, (scale, sigma_deg, length) in enumerate(
+        (
+            ("unknown", 9.9, 0.02),
+            ("unknown", 10.0, 0.02),
+            ("unknown", 10.1, 0.02),
+            ("unknown", 60.0, 7.0),
+            ("unknown", None, 0.001),
+            ("metric", 40.0, 0.06),
+            ("metric", 1.0, 0.04),
+        )
+    ):
+        R, t = Rotation.from_rotvec(np.radians(random.normal(0, 30, 3))), random.normal(0, 1.0, 3)
+        t *= length / np.linalg.norm(t)
+        off = Rotation.from_rotvec(np.radians(3.3 * (number + 1)) * np.array([0.0, 0.6, 0.8]))
+        pair = {"rotation": (R * off).as_matrix(), "translation": off.apply(t), "status": "ok"}
+        pair |= {"scale": scale, "sigma_deg": sigma_deg}
+        made.append({"pair_id": f"pair-{first + number:02d}", "true_R": R.as_matrix(), "true_t": t, **pair})
+    return made
+
+
 def errors_of(pair: dict) -> tuple[float, float]:
     R, t = pair["rotation"], pair["translation"]
     if R is None or np.linalg.det(R) <= 0 or np.sqrt(np.sum((R.T @ R - np.eye(3)) ** 2)) > ROTATION_TOLERANCE:
@@ -117,7 +143,9 @@ def errors_of(pair: dict) -> tuple[float, float]:
 def expected(made: list[dict]) -> dict:
     def counts(pair: dict) -> bool:
         length = float(np.linalg.norm(pair["true_t"]))
-        return pair["scale"] != "rotation_only" and length > 0 and not (pair["scale"] == "metric" and length < SHORT_M)
+        short = pair["scale"] == "metric" and length < SHORT_M
+        uncertain = pair["scale"] == "unknown" and (pair.get("sigma_deg") or 0.0) > UNCERTAIN_DEG
+        return pair["scale"] != "rotation_only" and length > 0 and not short and not uncertain
 
     each = [errors_of(pair) for pair in made]
     with_direction = [error for error, pair in zip(each, made, strict=True) if counts(pair)]
@@ -196,7 +224,7 @@ def gauge() -> dict:
 def main() -> None:
     made = pairs()
     content = {
-        "metrics_spec_version": "1.0",
+        "metrics_spec_version": "1.1",
         "note": "made-up pairs with predictions, and what every convention makes of them; see metrics_spec.toml. "
         "Errors are [rotation, direction] in degrees: null is NaN, or not compared; 'inf' is never reached; "
         "'undetermined' is left to the solver of eigenvalues",
@@ -206,6 +234,7 @@ def main() -> None:
                 "scale": pair["scale"],
                 "true_rotation_a_b": pair["true_R"].tolist(),
                 "true_translation_a_b_m": pair["true_t"].tolist(),
+                "direction_sigma_deg": pair.get("sigma_deg"),
                 "status": pair["status"],
                 "rotation_a_b": None if pair["rotation"] is None else pair["rotation"].tolist(),
                 "translation_a_b": None if pair["translation"] is None else pair["translation"].tolist(),

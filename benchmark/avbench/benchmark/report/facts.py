@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from avbench.benchmark.metrics_spec import load_metrics_spec
 from avbench.benchmark.predictions import CLEAN_CONDITION
 from avbench.benchmark.report.blocks import note_list, section
 from avbench.benchmark.report.gather import ReportData, RunData
 from avbench.benchmark.report.markup import NOTHING, Child, Markup, element
 from avbench.benchmark.tables import score_notes
+from avbench.preprocessing.recording import Scale
 
 _SHOWN_MESSAGES = 5
 
@@ -31,7 +33,7 @@ def facts_section(data: ReportData) -> Markup:
         ("pairs", f"{len(data.labels)} in {data.clusters.groups} groups, {len(counts['recordings'])} recordings"),
         ("data", data.origin),
         *((name, _counted(found)) for name, found in counts.items() if name != "recordings"),
-        ("direction counts", f"from a baseline of {data.baseline_threshold_m:g} m"),
+        ("direction counts", _direction_rule(data)),
         ("metrics", f"specification {data.runs[0].scores[0].spec_version}"),
     ]
     runs = [
@@ -40,6 +42,13 @@ def facts_section(data: ReportData) -> Markup:
     ]
     about_data = element("div", element("h3", "Data"), _list(rows), class_="facts")
     return section("run", "What was run", element("div", about_data, runs, class_="runs"))
+
+
+def _direction_rule(data: ReportData) -> str:
+    rule = f"from a baseline of {data.baseline_threshold_m:g} m"
+    if not data.labels.has_scale(Scale.UNKNOWN).any():
+        return rule
+    return f"{rule}; of unknown scale up to an uncertainty of {load_metrics_spec().direction_sigma_limit_deg:g} degrees"
 
 
 def _counted(counts: Mapping[str, int]) -> str:
