@@ -144,7 +144,7 @@ def test_a_broken_folder_is_named(tmp_path: Path, folder: Path):
     with pytest.raises(InputError, match="test-00000-of-00002 to test-00001-of-00002"):
         open_dataset(folder).pair_count("test")
     (folder / "manifest.json").write_text(json.dumps({}))
-    with pytest.raises(InputError, match="no dataset_fingerprint"):
+    with pytest.raises(InputError, match="dataset_fingerprint: found nothing"):
         open_dataset(folder)
     (folder / "manifest.json").unlink()
     with pytest.raises(InputError, match=r"manifest.json: found no such file"):

@@ -273,7 +273,7 @@ def test_listening_probes_are_told_as_losses_and_not_among_the_scores(data: Path
     assert "-7.25" in words
     assert "mute: 4 pairs without sound are left out" in words
     (run / "probes.json").write_text(json.dumps({"probes": [{"probe": "telepathy"}]}))
-    with pytest.raises(InputError, match=r"probes\.json: found probes that cannot be read"):
+    with pytest.raises(InputError, match=r"probes\.json: probes\[1\]\.probe: found 'telepathy', expected one of mute"):
         write_report([run], data, tmp_path / "r.html")
 
 
@@ -318,7 +318,7 @@ def test_a_score_of_other_predictions_is_refused(data: Path, tmp_path: Path):
     with pytest.raises(InputError, match="the score of other predictions"):
         write_report([mixed], data, tmp_path / "r.html")
     (mixed / "score.json").write_text("{")
-    with pytest.raises(InputError, match="no JSON"):
+    with pytest.raises(InputError, match=r"score\.json: found no readable JSON"):
         write_report([mixed], data, tmp_path / "r.html")
 
 

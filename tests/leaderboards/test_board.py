@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from markdown_it import MarkdownIt
 
 from avbench.benchmark.predictions import Answer, Status, predictions_table, read_predictions, write_predictions
 from avbench.benchmark.scoring import score_condition
-from avbench.leaderboards.board import Board, create_board, open_board, submit
+from avbench.leaderboards.board import Board, create_board, open_board
 from avbench.leaderboards.commands import board as board_command
 from avbench.leaderboards.commands import submit as submit_command
 from avbench.leaderboards.pages import html_page, markdown_page
 from avbench.leaderboards.published import published_score
 from avbench.leaderboards.submission import SubmissionInfo
+from avbench.leaderboards.submit import submit
+from avbench.preprocessing.atomic import sha256_of
 from avbench.preprocessing.errors import AvbenchError, InputError
 from avbench.preprocessing.geometry import axis_rotation
 from prepared_data import pair_row, write_dataset
@@ -228,7 +233,12 @@ def test_a_full_disk_leaves_the_board_as_it_was(board: Board, tmp_path: Path, mo
 def test_submissions_at_once_all_arrive(board: Board, tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda i: hand_in(board, tmp_path, float(i), f"model-{i}"), range(8)))
-    assert {entry.submission.name for entry in board.entries()} == {f"model-{i}" for i in range(8)}
+    names = {f"model-{i}" for i in range(8)}
+    assert {entry.submission.name for entry in board.entries()} == names
+    # The pages are those of the last entry, whoever came second.
+    pages = [(board.folder / name).read_text() for name in ("README.md", "index.html")]
+    assert all(name in page for page in pages for name in names)
+    assert pages == [markdown_page(board), html_page(board)]
 
 
 def test_pages_say_the_same_and_escape_what_people_write(board: Board, tmp_path: Path) -> None:
@@ -241,7 +251,8 @@ def test_pages_say_the_same_and_escape_what_people_write(board: Board, tmp_path:
     assert "<script>" not in page
     assert "net | &lt;b&gt;bold" in page
     assert "https://example.org/?a=1&amp;b=2" in page
-    assert r"net \| <b>bold</b>" in markdown
+    assert r"net \| &lt;b&gt;bold&lt;/b&gt;" in markdown
+    assert "# A &amp; B &lt;challenge&gt;" in markdown
     cells = board.entries()[0].scores["clean"]["total"]["auc"]["20"]
     assert f"{cells:.2f}" in page
     assert f"{cells:.2f}" in markdown
@@ -297,3 +308,175 @@ def test_the_commands_print_the_board(tmp_path: Path, data: Path) -> None:
     assert "rank 1 of 1" in done.output
     assert "| net |" in runner.invoke(board_command, ["show", folder]).output
     assert (tmp_path / "board" / "index.html").is_file()
+
+
+NOTHING_ELSE = object()
+
+
+def broken(document: Any, path: str, value: object) -> str:
+    """JSON of a document with another value at a path such as `scores.clean.counts`, or without that key."""
+    whole = json.loads(json.dumps(document))
+    *parents, last = path.split(".")
+    inner = whole
+    for name in parents:
+        inner = inner[name]
+    if value is NOTHING_ELSE:
+        del inner[last]
+    else:
+        inner[last] = value
+    return json.dumps(whole)
+
+
+DAMAGED_CONFIGURATIONS = [
+    ("title", 3, "title: found 3, expected text"),
+    ("title", NOTHING_ELSE, "title: found nothing"),
+    ("pairs", -1, "pairs: found -1"),
+    ("pairs", "6", "pairs: found '6'"),
+    ("conditions", [], "conditions: found an empty list"),
+    ("conditions", ["clean", "clean"], "conditions: found a list of 2, expected one or more different"),
+    ("conditions", "clean", "conditions: found 'clean', expected a list"),
+    ("rank_by", "beauty", "rank_by: found 'beauty'"),
+    ("rank_by", None, "rank_by: found null"),
+    ("version", {"a": 1}, "version: found a table of 1, expected '2'"),
+    ("colour", "red", "found the unknown key 'colour'"),
+]
+
+
+def test_a_damaged_configuration_is_told_in_one_line(board: Board) -> None:
+    config = board.folder / "board.json"
+    whole = json.loads(config.read_text())
+    for path, value, says in DAMAGED_CONFIGURATIONS:
+        config.write_text(broken(whole, path, value))
+        with pytest.raises(InputError, match=rf"board\.json: {says}"):
+            open_board(board.folder)
+
+
+DAMAGED_ENTRIES = [
+    ("entry_id", "../../x", "entry_id: found '../../x', expected 12 hexadecimal digits"),
+    ("entry_id", NOTHING_ELSE, "entry_id: found nothing"),
+    ("submission", None, "submission: found null, expected a table"),
+    ("submission.name", "", "submission: name: found nothing"),
+    ("submission.name", "a\u202eb", r"submission: name: found 'a\\u202eb'"),
+    ("submission.url", "javascript:alert(1)", "submission: url: found 'javascript"),
+    ("submission.url", "http://[", "submission: url: found 'http"),
+    ("submitted_at", 3, "submitted_at: found 3"),
+    ("submitted_at", "<b>", "submitted_at: found '<b>', expected a time"),
+    ("content_sha256", "x", "content_sha256: found 'x', expected 64"),
+    ("scores", [], "scores: found an empty list, expected a table"),
+    ("scores", {}, "no score of clean"),
+    ("scores.clean", 3, "scores.clean: found 3, expected a table"),
+    ("scores.clean.counts", NOTHING_ELSE, "scores.clean: counts: found nothing"),
+    ("scores.clean.counts.error", "1", "scores.clean: counts.error: found '1'"),
+    ("scores.clean.total.auc", None, "scores.clean: total.auc: found null"),
+    ("scores.clean.total.auc", {"20": "high"}, "scores.clean: total.auc.20: found 'high'"),
+    ("scores.clean.total.auc", {"20": 1e5}, "scores.clean: total.auc.20: found 100000.0, expected 0 to 100"),
+    ("scores.clean.rotation.median_deg", float("nan"), "scores.clean.rotation.median_deg: found nan"),
+]
+
+
+def test_a_damaged_entry_is_told_in_one_line_and_kept(board: Board, tmp_path: Path) -> None:
+    hand_in(board, tmp_path, 4.0, "model")
+    file = board.folder / "entries.jsonl"
+    whole = json.loads(file.read_text())
+    for path, value, says in DAMAGED_ENTRIES:
+        file.write_text(broken(whole, path, value) + "\n")
+        before = everything(board.folder)
+        with pytest.raises(InputError, match=rf"entries\.jsonl: (line|entry) 1: .*{says}"):
+            board.ranked()
+        with pytest.raises(InputError):
+            hand_in(board, tmp_path, 2.0, "next")
+        assert everything(board.folder) == before
+
+
+def test_an_entry_that_is_there_twice_is_told(board: Board, tmp_path: Path) -> None:
+    hand_in(board, tmp_path, 4.0, "model")
+    file = board.folder / "entries.jsonl"
+    file.write_text(2 * file.read_text())
+    with pytest.raises(InputError, match=r"entry 2: entry_id: found .* twice"):
+        board.entries()
+
+
+def damaged_labels(table: pa.Table, kind: str) -> pa.Table:
+    if kind == "no column":
+        return table.drop_columns(["scale"])
+    values: dict[str, pa.Array] = {
+        "scale": pa.array(["furlongs"] * len(PAIRS)),
+        "pair_id": pa.array([PAIRS[0]] * len(PAIRS)),
+        "no name": pa.array([None, *PAIRS[1:]]),
+        "rotation_a_b": pa.array(["turned"] * len(PAIRS)),
+        "shape": pa.array([[[1.0, 0.0]]] * len(PAIRS)),
+        "not finite": pa.array([[float("inf"), 0.0, 0.0]] * len(PAIRS)),
+    }
+    name = {"no name": "pair_id", "shape": "rotation_a_b", "not finite": "translation_a_b_m"}.get(kind, kind)
+    return table.set_column(table.schema.get_field_index(name), name, values[kind])
+
+
+DAMAGED_LABELS = [
+    ("no column", "no column scale"),
+    ("scale", "scale: found 'furlongs'"),
+    ("pair_id", "pair_id: found 'pair-0' twice"),
+    ("no name", "pair_id: row 0: found nothing"),
+    ("rotation_a_b", "rotation_a_b: found a column of string"),
+    ("shape", "rotation_a_b: row 0: found a list of 1"),
+    ("not finite", "pair pair-0: label"),
+]
+
+
+def test_damaged_labels_are_told_in_one_line(board: Board, tmp_path: Path) -> None:
+    labels = board.folder / "private" / "labels.parquet"
+    whole = pq.read_table(labels)
+    for kind, says in DAMAGED_LABELS:
+        pq.write_table(damaged_labels(whole, kind), labels)
+        with pytest.raises(InputError, match="damaged or other labels"):
+            hand_in(board, tmp_path, 4.0, "model")
+        with pytest.raises(InputError, match=rf"labels\.parquet.*{says}"):
+            hand_in(with_these_labels(board), tmp_path, 4.0, "model")
+    pq.write_table(whole.slice(0, 2), labels)
+    with pytest.raises(InputError, match="labels of 2 pairs, expected 6"):
+        hand_in(with_these_labels(board), tmp_path, 4.0, "model")
+
+
+def with_these_labels(board: Board) -> Board:
+    """The board of an organiser who changed the labels and their hash."""
+    found = sha256_of(board.folder / "private" / "labels.parquet")
+    return Board(board.folder, replace(board.config, labels_sha256=found))
+
+
+HOSTILE_NAMES = [
+    "[x](javascript:alert(1))",
+    "`a` | **b**",
+    "<img src=x onerror=alert(1)>",
+    "# one",
+    "![x](http://y.org/z.png)",
+]
+
+
+def test_whatever_the_name_the_page_shows_it_as_text(board: Board, tmp_path: Path) -> None:
+    path = tmp_path / "model.parquet"
+    write_predictions(path, answers(2.0))
+    for number, name in enumerate(HOSTILE_NAMES, start=1):
+        titled = Board(board.folder, replace(board.config, title=name))
+        submit(titled, path, SubmissionInfo(name, name, name))
+        rendered = MarkdownIt("gfm-like", {"linkify": False}).render((board.folder / "README.md").read_text())
+        page = (board.folder / "index.html").read_text()
+        for text in (rendered, page):
+            assert not re.search(r"<(img|a|strong|em)\b", text)
+            assert html.unescape(text).count(name) >= 3
+        rows = re.findall(r"<tr>\n?(<td.*?)</tr>", rendered, re.DOTALL)
+        assert [row.count("<td") for row in rows] == [16] * number
+
+
+def test_predictions_that_say_nonsense_of_themselves_are_refused(board: Board, tmp_path: Path) -> None:
+    path = tmp_path / "odd.parquet"
+    nonsense: tuple[object, ...] = (
+        3,
+        [],
+        {"limit": "all"},
+        {"conditions": [["clean"]]},
+        {"split": 3},
+        {"dataset_fingerprint": ["x"]},
+    )
+    for settings in nonsense:
+        write_predictions(path, answers(1.0), {"settings": settings})
+        with pytest.raises(InputError, match=r"odd\.parquet: metadata avbench: settings"):
+            submit(board, path, SubmissionInfo("model"))

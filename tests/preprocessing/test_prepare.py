@@ -670,7 +670,9 @@ def test_a_manifest_that_was_edited_is_refused(three_recordings: Path, data_set:
     path = data_set / "manifest.json"
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace('"split": "train"', '"split": "test"'), encoding="utf-8")
-    with pytest.raises(InputError, match="a fingerprint that does not belong to the recordings listed"):
+    with pytest.raises(
+        InputError, match="dataset_fingerprint: found one that does not belong to the recordings listed"
+    ):
         run(three_recordings, data_set)
     path.write_text(text[:100], encoding="utf-8")
     with pytest.raises(InputError, match=r"manifest\.json: found .* expected a manifest of version 1"):

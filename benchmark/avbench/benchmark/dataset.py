@@ -7,7 +7,7 @@ neither read nor decoded.
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from avbench.benchmark.arrow_arrays import fixed_shape_array
+from avbench.benchmark.arrow_arrays import fixed_shape_array, sigma_values, text_values
 from avbench.benchmark.model_api import Modality, PairInput, PairLabel, SoundClip
+from avbench.preprocessing.documents import read_json, structured
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import is_rotation
 from avbench.preprocessing.manifest import MANIFEST_NAME, shard_records
@@ -29,6 +30,7 @@ from avbench.preprocessing.schema import Role, column_names
 from avbench.preprocessing.shard_file import ShardRecord, damaged_shard, lacking_labels, open_shard
 from avbench.preprocessing.shards import DATA_FOLDER, dataset_shards, dataset_splits, iter_rows
 from avbench.preprocessing.sound_clip import decode_clip
+from avbench.preprocessing.structure import Text
 
 ALL_MODALITIES = frozenset(Modality)
 
@@ -49,6 +51,7 @@ _OF_MODALITY = {
     ),
     Modality.UP: frozenset({"up_a", "up_b"}),
 }
+LABEL_COLUMNS = ("pair_id", "rotation_a_b", "translation_a_b_m", "scale", "direction_sigma_deg")
 # Full scale of the integer formats as they lie in memory; int24 is carried in the upper bits of int32.
 _FULL_SCALE = {SampleFormat.INT16: 2.0**15, SampleFormat.INT24: 2.0**31, SampleFormat.INT32: 2.0**31}
 
@@ -173,33 +176,7 @@ class PairDataset:
         Raises:
             InputError: There is no such split, a shard is damaged, a pair is there twice, or a label is no pose.
         """
-        table = self.table(
-            split, ("pair_id", "rotation_a_b", "translation_a_b_m", "scale", "direction_sigma_deg"), limit=limit
-        )
-        where = f"{self.folder}: split {split}"
-        rotation = fixed_shape_array(table.column("rotation_a_b"), (3, 3), f"{where}: rotation_a_b")
-        translation = fixed_shape_array(table.column("translation_a_b_m"), (3,), f"{where}: translation_a_b_m")
-        names: list[str] = table.column("pair_id").to_pylist()
-        scales: list[str] = table.column("scale").to_pylist()
-        broken = np.flatnonzero(~is_rotation(rotation) | ~np.isfinite(translation).all(axis=1))
-        if len(broken):
-            raise InputError(
-                f"{where}: pair {names[broken[0]]}: label",
-                found="no rotation, or a translation that is not finite",
-                expected="a pose",
-                hint="make the data set again with `avbench prepare`",
-            )
-        unknown = sorted(set(scales) - set(Scale))
-        if unknown:
-            raise InputError(f"{where}: scale", found=repr(unknown[0]), expected=f"one of {', '.join(Scale)}")
-        if len(set(names)) != len(names):
-            doubled = next(name for name in names if names.count(name) > 1)
-            raise InputError(f"{where}: pair_id", found=f"{doubled!r} twice", expected="every pair once")
-        sigmas: list[float | None] = table.column("direction_sigma_deg").to_pylist()
-        return [
-            PairLabel(name, rotation[row], translation[row], Scale(scales[row]), sigmas[row])
-            for row, name in enumerate(names)
-        ]
+        return labels_of(self.table(split, LABEL_COLUMNS, limit=limit), f"{self.folder}: split {split}")
 
     def inputs(
         self,
@@ -304,6 +281,44 @@ class PairDataset:
         return [(path, records[name]) for path, name in zip(paths, found, strict=True)]
 
 
+def labels_of(table: pa.Table, where: str) -> list[PairLabel]:
+    """Labels as they lie in a data set or on a board, in the order of the table.
+
+    Args:
+        table: At least `LABEL_COLUMNS`.
+        where: What to name in errors.
+
+    Raises:
+        InputError: A column is missing or of another type, a pair is there twice, or a label is no pose.
+    """
+    missing = [name for name in LABEL_COLUMNS if name not in table.column_names]
+    if missing:
+        raise InputError(where, found=f"no column {missing[0]}", expected=f"columns {', '.join(LABEL_COLUMNS)}")
+    rotation = fixed_shape_array(table.column("rotation_a_b"), (3, 3), f"{where}: rotation_a_b")
+    translation = fixed_shape_array(table.column("translation_a_b_m"), (3,), f"{where}: translation_a_b_m")
+    names = text_values(table.column("pair_id"), f"{where}: pair_id")
+    scales = text_values(table.column("scale"), f"{where}: scale")
+    broken = np.flatnonzero(~is_rotation(rotation) | ~np.isfinite(translation).all(axis=1))
+    if len(broken):
+        raise InputError(
+            f"{where}: pair {names[broken[0]]}: label",
+            found="no rotation, or a translation that is not finite",
+            expected="a pose",
+            hint="make the data set again with `avbench prepare`",
+        )
+    unknown = sorted(set(scales) - set(Scale))
+    if unknown:
+        raise InputError(f"{where}: scale", found=repr(unknown[0]), expected=f"one of {', '.join(Scale)}")
+    doubled = [name for name, times in Counter(names).items() if times > 1]
+    if doubled:
+        raise InputError(f"{where}: pair_id", found=f"{doubled[0]!r} twice", expected="every pair once")
+    sigmas = sigma_values(table.column("direction_sigma_deg"), f"{where}: direction_sigma_deg")
+    return [
+        PairLabel(name, rotation[row], translation[row], Scale(scales[row]), sigmas[row])
+        for row, name in enumerate(names)
+    ]
+
+
 def open_dataset(folder: Path) -> PairDataset:
     """Open a folder made by `avbench prepare`.
 
@@ -316,16 +331,16 @@ def open_dataset(folder: Path) -> PairDataset:
     if not dataset_splits(folder):
         raise InputError(folder, found="no shards in data/", expected="a prepared data set", hint=hint)
     path = folder / MANIFEST_NAME
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        fingerprint = str(document["dataset_fingerprint"])
-    except FileNotFoundError as error:
-        raise InputError(path, found="no such file", expected="the manifest of the data set", hint=hint) from error
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise InputError(
-            path, found=f"no dataset_fingerprint ({error})", expected="a whole manifest", hint=hint
-        ) from error
-    return PairDataset(folder, fingerprint, shard_records(document, path))
+    document: dict[str, Any] = read_json(path, dict, expected="the manifest of the data set", hint=hint)
+    facts = structured(document, path, _DatasetFacts, hint=hint, other_keys=True)
+    return PairDataset(folder, facts.dataset_fingerprint, shard_records(document, path))
+
+
+@dataclass(frozen=True)
+class _DatasetFacts:
+    """What the manifests of all kinds of data sets have in common, beside their shards."""
+
+    dataset_fingerprint: Text
 
 
 def _read(file: pq.ParquetFile, group: int | None, columns: list[str], path: Path) -> pa.Table:

@@ -164,7 +164,7 @@ def run_model(
             record["training_fingerprint"] = training.fingerprint
         final = out / PREDICTIONS_NAME
         if final.exists():
-            refuse_other_settings(out, table_info(read_table(final)).get("settings", {}), record)
+            refuse_other_settings(out, table_info(read_table(final), final).get("settings", {}), record)
             # A run that was killed at its very end may have left them.
             PartStore(out / PARTS_NAME, record).remove()
             return Run(read_predictions(final), record, count, 0, complete_before=True, seconds=phases.seconds)

@@ -21,7 +21,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from avbench.benchmark.arrow_arrays import fixed_shape_array
+from avbench.benchmark.result_files import PredictionsInfo, RunRecord
 from avbench.preprocessing.atomic import atomic_path
+from avbench.preprocessing.documents import parse_json, structured
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import FloatArray
 
@@ -120,6 +122,11 @@ class Predictions:
     milliseconds: FloatArray
     info: Mapping[str, Any]
     where: str
+
+    @property
+    def record(self) -> RunRecord:
+        """What determined the answers, from `info`; nothing for a file that does not say."""
+        return _record(self.info, self.where)
 
     def __len__(self) -> int:
         return len(self.pair_id)
@@ -220,7 +227,7 @@ def read_predictions(path: Path) -> Predictions:
         status=_statuses(columns.get("status"), columns["rotation_a_b"], where),
         message=tuple(columns["message"].to_pylist()) if "message" in columns else (None,) * count,
         milliseconds=_floats(columns.get("milliseconds"), count),
-        info=_info(table.schema),
+        info=_info(table.schema, where),
         where=where,
     )
     _refuse_doubled(predictions)
@@ -334,23 +341,31 @@ def read_table(path: Path) -> pa.Table:
         raise InputError(
             path, found=f"no readable Parquet ({error})", expected="a predictions Parquet file, whole"
         ) from error
-    version = (table.schema.metadata or {}).get(_VERSION_KEY, PREDICTIONS_VERSION.encode()).decode()
+    version = (table.schema.metadata or {}).get(_VERSION_KEY, PREDICTIONS_VERSION.encode()).decode(errors="replace")
     if version != PREDICTIONS_VERSION:
         raise InputError(f"{path}: version", found=repr(version), expected=repr(PREDICTIONS_VERSION))
     return table
 
 
-def table_info(table: pa.Table) -> Mapping[str, Any]:
-    """What the metadata of a predictions table says about where it comes from."""
-    return _info(table.schema)
+def table_info(table: pa.Table, where: str | Path) -> Mapping[str, Any]:
+    """What the metadata of a predictions table says about where it comes from; empty where it says nothing.
+
+    Raises:
+        InputError: It is no JSON, or a setting is not what it must be; the setting is named.
+    """
+    return _info(table.schema, str(where))
 
 
-def _info(schema: pa.Schema) -> Mapping[str, Any]:
-    try:
-        info = json.loads((schema.metadata or {}).get(_INFO_KEY, b"{}"))
-    except ValueError:
-        return {}
-    return info if isinstance(info, dict) else {}
+def _info(schema: pa.Schema, where: str) -> Mapping[str, Any]:
+    text = (schema.metadata or {}).get(_INFO_KEY, b"{}")
+    place = f"{where}: metadata {_INFO_KEY.decode()}"
+    info: Mapping[str, Any] = parse_json(text, place, dict, expected="a table as JSON")
+    _record(info, where)
+    return info
+
+
+def _record(info: Mapping[str, Any], where: str) -> RunRecord:
+    return structured(info, f"{where}: metadata {_INFO_KEY.decode()}", PredictionsInfo, other_keys=True).settings
 
 
 def _shape_of(kind: pa.DataType) -> str:

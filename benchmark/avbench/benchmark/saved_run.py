@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from avbench.benchmark.dataset import PairDataset
 from avbench.benchmark.predictions import Predictions, read_predictions
+from avbench.benchmark.result_files import RunRecord
 from avbench.preprocessing.errors import InputError
 
 DEFAULT_SPLIT = "test"
@@ -28,30 +28,29 @@ class SavedRun:
     predictions: Predictions
 
     @property
-    def settings(self) -> Mapping[str, Any]:
-        """What determined the answers; empty for a file that does not say."""
-        settings = self.predictions.info.get("settings")
-        return settings if isinstance(settings, dict) else {}
+    def settings(self) -> RunRecord:
+        """What determined the answers; nothing for a file that does not say."""
+        return self.predictions.record
 
     @property
     def split(self) -> str | None:
         """The split, None for a file that does not say."""
-        return self.settings.get("split")
+        return self.settings.split
 
     @property
     def limit(self) -> int | None:
         """Only the first so many pairs of the split were asked for; None for all."""
-        return self.settings.get("limit")
+        return self.settings.limit
 
     @property
     def model(self) -> str:
         """Name of the model; the file's own name where it does not say."""
-        return str(self.settings.get("model", self.path.stem))
+        return self.settings.model or self.path.stem
 
     @property
     def recipes(self) -> Mapping[str, str]:
         """The recipe of every condition by name, which changes whenever its pixels or sounds may."""
-        return {str(name): str(recipe) for name, recipe in self.settings.get("conditions", ())}
+        return dict(self.settings.conditions)
 
 
 def read_run(path: Path, dataset: PairDataset) -> SavedRun:
@@ -69,11 +68,11 @@ def read_run(path: Path, dataset: PairDataset) -> SavedRun:
             hint=f"make them with `avbench evaluate {dataset.folder} --model NAME -o FOLDER`",
         )
     run = SavedRun(file, read_predictions(file))
-    fingerprint = run.settings.get("dataset_fingerprint")
+    fingerprint = run.settings.dataset_fingerprint
     if fingerprint is not None and fingerprint != dataset.fingerprint:
         raise InputError(
             file,
-            found=f"predictions on the data set {str(fingerprint)[:12]}",
+            found=f"predictions on the data set {fingerprint[:12]}",
             expected=f"{dataset.folder}, which is {dataset.fingerprint[:12]}",
             hint="score it with the data set it was predicted on",
         )

@@ -10,6 +10,7 @@ from avbench.benchmark.intervals import ConditionIntervals
 from avbench.benchmark.metrics_spec import load_metrics_spec
 from avbench.benchmark.scoring import Score
 from avbench.benchmark.statistics import Difference, Estimate, IntervalNote
+from avbench.preprocessing.escape import markdown_text
 
 _NOTHING = "-"
 
@@ -27,8 +28,8 @@ def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """The same table in Markdown; a bar inside a cell is escaped."""
-    escaped = [[cell.replace("|", "\\|") for cell in row] for row in [headers, *rows]]
+    """The same table in Markdown; what a cell holds is shown as text, whatever it is."""
+    escaped = [[markdown_text(cell) for cell in row] for row in [headers, *rows]]
     rule = [":--", *("--:" for _ in headers[1:])]
     return "\n".join("| " + " | ".join(row) + " |" for row in [escaped[0], rule, *escaped[1:]])
 

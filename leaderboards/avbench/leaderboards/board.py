@@ -15,28 +15,28 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from avbench.benchmark.arrow_arrays import fixed_shape_array
-from avbench.benchmark.dataset import open_dataset
+from avbench.benchmark.dataset import labels_of, open_dataset
 from avbench.benchmark.metrics_spec import load_metrics_spec
 from avbench.benchmark.predictions import CLEAN_CONDITION
-from avbench.benchmark.scoring import Labels, numbers_or_nan, score_condition
-from avbench.leaderboards.published import published_score
-from avbench.leaderboards.submission import SubmissionInfo, read_submission
+from avbench.benchmark.result_files import ScoreRecord
+from avbench.benchmark.scoring import Labels
+from avbench.leaderboards.submission import SubmissionInfo
 from avbench.preprocessing.atomic import atomic_path, remove_strays, sha256_of, write_text
-from avbench.preprocessing.errors import AvbenchError, InputError
+from avbench.preprocessing.documents import MissingFileError, read_json, read_json_lines, structured
+from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.locks import sole_writer
-from avbench.preprocessing.recording import Scale
+from avbench.preprocessing.structure import Count, Limits, Sha256, Text, shorten
+from avbench.preprocessing.structure import shown as in_words
 
 BOARD_VERSION = "2"
 CONFIG_NAME = "board.json"
@@ -49,6 +49,13 @@ _LOWER_IS_BETTER_SUFFIX = "_deg"
 _REMAKE_HINT = (
     "make the board anew with `avbench board create`, and hand in what lies in its folder submissions/ with "
     "`avbench submit`"
+)
+
+
+_ENTRY_ID = Limits("12 hexadecimal digits, and a number where entries share them", pattern="[0-9a-f]{12}(-[0-9]{1,9})?")
+_MOMENT = Limits(
+    "a time such as 2026-01-31T12:00:00+00:00",
+    pattern="[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,18}(Z|[+-][0-9]{2}:[0-9]{2})",
 )
 
 
@@ -69,14 +76,21 @@ class BoardConfig:
     """
 
     title: str
-    dataset_fingerprint: str
-    split: str
-    pairs: int
-    conditions: tuple[str, ...]
+    dataset_fingerprint: Text
+    split: Text
+    pairs: Count
+    conditions: tuple[Text, ...]
     metrics_spec_version: str
     rank_by: str
-    labels_sha256: str
+    labels_sha256: Sha256
     version: str = BOARD_VERSION
+
+    def __post_init__(self) -> None:
+        if not self.conditions or len(set(self.conditions)) != len(self.conditions):
+            raise InputError("conditions", found=in_words(self.conditions), expected="one or more different conditions")
+        if self.rank_by not in ranking_names():
+            known = ", ".join(ranking_names())
+            raise InputError("rank_by", found=in_words(self.rank_by), expected=f"one of {known}")
 
 
 @dataclass(frozen=True)
@@ -92,12 +106,16 @@ class Entry:
         scores: Score in JSON form by condition, rounded as `published.published_score` does.
     """
 
-    entry_id: str
+    entry_id: Annotated[str, _ENTRY_ID]
     submission: SubmissionInfo
-    submitted_at: str
-    content_sha256: str
-    file_sha256: str
+    submitted_at: Annotated[str, _MOMENT]
+    content_sha256: Sha256
+    file_sha256: Sha256
     scores: Mapping[str, Mapping[str, Any]]
+
+    def __post_init__(self) -> None:
+        for condition, score in self.scores.items():
+            structured(score, f"scores.{shorten(condition)}", ScoreRecord, other_keys=True)
 
 
 @dataclass(frozen=True)
@@ -111,7 +129,7 @@ class Board:
         """The answers, in the order of the data set.
 
         Raises:
-            InputError: They are missing or damaged: a single flipped bit is found.
+            InputError: They are missing or damaged (a single flipped bit is found), or not those of the board's pairs.
         """
         path = self.folder / LABELS_NAME
         try:
@@ -127,27 +145,42 @@ class Board:
             table = pq.read_table(pa.BufferReader(content))
         except (OSError, pa.ArrowException) as error:
             raise InputError(path, found=f"unreadable ({error})", expected="the board's labels") from error
-        return Labels(
-            pair_id=tuple(table.column("pair_id").to_pylist()),
-            rotation_a_b=fixed_shape_array(table.column("rotation_a_b"), (3, 3), str(path)),
-            translation_a_b_m=fixed_shape_array(table.column("translation_a_b_m"), (3,), str(path)),
-            scale=tuple(Scale(value) for value in table.column("scale").to_pylist()),
-            direction_sigma_deg=numbers_or_nan(table.column("direction_sigma_deg").to_pylist()),
-        )
+        if table.num_rows != self.config.pairs:
+            raise InputError(
+                path, found=f"labels of {table.num_rows} pairs", expected=f"{self.config.pairs}, as {CONFIG_NAME} says"
+            )
+        return Labels.of(labels_of(table, str(path)))
 
     def entries(self) -> list[Entry]:
-        """All entries in the order of arrival."""
+        """All entries in the order of arrival.
+
+        Raises:
+            InputError: A line is no entry of this board; the line and the field are named.
+        """
         path = self.folder / ENTRIES_NAME
-        if not path.exists():
+        entries: list[Entry] = []
+        try:
+            for entry in read_json_lines(path, Entry, expected="an entry"):
+                where = f"{path}: entry {len(entries) + 1}"
+                self.check_entry(entry, where)
+                if any(entry.entry_id == other.entry_id for other in entries):
+                    raise InputError(f"{where}: entry_id", found=f"{entry.entry_id} twice", expected="every one once")
+                entries.append(entry)
+        except MissingFileError:
             return []
-        entries = []
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-            try:
-                fields = json.loads(line)
-                entries.append(Entry(**{**fields, "submission": SubmissionInfo(**fields["submission"])}))
-            except (ValueError, TypeError, KeyError) as error:
-                raise InputError(f"{path}: line {number}", found=str(error), expected="an entry") from error
         return entries
+
+    def check_entry(self, entry: Entry, where: str) -> None:
+        """Check that an entry can be ranked and shown on this board.
+
+        Raises:
+            InputError: It has no score of one of the board's conditions.
+        """
+        missing = [name for name in self.config.conditions if name not in entry.scores]
+        if missing:
+            raise InputError(
+                f"{where}: scores", found=f"no score of {shorten(missing[0])}", expected="every condition of the board"
+            )
 
     def ranking_value(self, entry: Entry) -> float:
         """The number an entry is ranked by, NaN where its score has none."""
@@ -156,25 +189,22 @@ class Board:
             value = value.get(part) if isinstance(value, Mapping) else None
         return float(value) if value is not None else math.nan
 
-    def ranked(self) -> list[tuple[int, Entry]]:
-        """Entries with their ranks, best first; equal numbers share a rank, the earlier entry stands first."""
+    def ranked(self, entries: Sequence[Entry] | None = None) -> list[tuple[int, Entry]]:
+        """Entries with their ranks, best first; equal numbers share a rank, the earlier entry stands first.
+
+        Args:
+            entries: The entries in the order of arrival; None for those of the folder.
+        """
         sign = 1.0 if self.config.rank_by.endswith(_LOWER_IS_BETTER_SUFFIX) else -1.0
-        keyed = [(sign * self.ranking_value(entry), entry) for entry in self.entries()]
+        keyed = [
+            (sign * self.ranking_value(entry), entry) for entry in (self.entries() if entries is None else entries)
+        ]
         keyed.sort(key=lambda pair: math.inf if math.isnan(pair[0]) else pair[0])
         ranks: list[tuple[int, Entry]] = []
         for position, (key, entry) in enumerate(keyed, start=1):
             tied = position > 1 and keyed[position - 2][0] == key
             ranks.append((ranks[-1][0] if tied else position, entry))
         return ranks
-
-
-@dataclass(frozen=True)
-class Submitted:
-    """What became of a submission: its entry, its rank, and whether it had been there before."""
-
-    entry: Entry
-    rank: int
-    already_there: bool
 
 
 def create_board(
@@ -194,8 +224,8 @@ def create_board(
     """
     if folder.exists() and not _is_unfinished(folder):
         raise InputError(folder, found="a folder with something in it", expected="no folder, or an empty one")
-    if not conditions or len(set(conditions)) != len(conditions):
-        raise InputError("board: conditions", found=repr(conditions), expected="one or more different conditions")
+    if not title.strip() or not title.isprintable():
+        raise InputError("board: title", found=in_words(title), expected="one line of printable text")
     dataset = open_dataset(data)
     # Labels are read and checked as scoring reads them before they are copied column by column.
     labels = Labels.of(dataset.labels(split))
@@ -206,11 +236,8 @@ def create_board(
     if rank_by is None:
         with_direction = bool(np.any(labels.has_direction(spec.baseline_threshold_m)))
         rank_by = TOTAL_RANKING if with_direction else ROTATION_RANKING
-    kinds = ("rotation", "direction", "total")
-    numbers = ("mean_deg", "median_deg", *(f"auc.{threshold:g}" for threshold in spec.auc_thresholds_deg))
-    known = [f"{kind}.{what}" for kind in kinds for what in numbers]
-    if rank_by not in known:
-        raise InputError("board: rank_by", found=repr(rank_by), expected=f"one of {', '.join(known)}")
+    if rank_by not in ranking_names():
+        raise InputError("board: rank_by", found=in_words(rank_by), expected=f"one of {', '.join(ranking_names())}")
     with atomic_path(folder / LABELS_NAME) as temporary:
         pq.write_table(table, temporary)
         labels_sha256 = sha256_of(temporary)
@@ -230,92 +257,44 @@ def _is_unfinished(folder: Path) -> bool:
     return found <= {labels.parent, labels}
 
 
+def ranking_names() -> list[str]:
+    """The numbers that a board can be ranked by, as paths in the JSON form of a score."""
+    kinds = ("rotation", "direction", "total")
+    thresholds = load_metrics_spec().auc_thresholds_deg
+    numbers = ("mean_deg", "median_deg", *(f"auc.{threshold:g}" for threshold in thresholds))
+    return [f"{kind}.{what}" for kind in kinds for what in numbers]
+
+
 def open_board(folder: Path) -> Board:
     """Open a board.
 
     Raises:
-        InputError: There is none, or it is of another version.
+        InputError: There is none, its configuration is damaged, or it is of another version.
     """
     path = folder / CONFIG_NAME
-    hint = "make one with `avbench board create FOLDER --data DATA`"
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-        version = fields["version"]
-        if version != BOARD_VERSION:
-            raise InputError(f"{path}: version", found=repr(version), expected=repr(BOARD_VERSION), hint=_REMAKE_HINT)
-        config = BoardConfig(**{**fields, "conditions": tuple(fields["conditions"])})
-    except FileNotFoundError as error:
+        fields = read_json(path, dict[str, Any], expected="a board's configuration")
+    except MissingFileError as error:
+        hint = "make one with `avbench board create FOLDER --data DATA`"
         raise InputError(folder, found="no board", expected=f"a folder with {CONFIG_NAME}", hint=hint) from error
-    except (ValueError, TypeError, KeyError, OSError) as error:
-        raise InputError(path, found=f"unreadable ({error})", expected="a board's configuration") from error
-    if config.metrics_spec_version != load_metrics_spec().version:
+    # Told before anything else: another version has other fields.
+    if fields.get("version", BOARD_VERSION) != BOARD_VERSION:
+        raise InputError(
+            f"{path}: version", found=in_words(fields["version"]), expected=repr(BOARD_VERSION), hint=_REMAKE_HINT
+        )
+    spec = load_metrics_spec()
+    if fields.get("metrics_spec_version", spec.version) != spec.version:
         raise InputError(
             f"{path}: metrics_spec_version",
-            found=config.metrics_spec_version,
-            expected=load_metrics_spec().version,
+            found=in_words(fields["metrics_spec_version"]),
+            expected=spec.version,
             hint="scores of different metrics do not compare: use the avbench version the board was made with",
         )
-    return Board(folder, config)
+    return Board(folder, structured(fields, path, BoardConfig))
 
 
-def submit(board: Board, path: Path, info: SubmissionInfo) -> Submitted:
-    """Check predictions, score them against the board's labels and append an entry; pages are not rendered here.
-
-    The same predictions under the same name are not entered twice.
-
-    Raises:
-        InputError: The predictions are not a complete answer; the board is unchanged.
-        AvbenchError: The board cannot be written; it is unchanged.
-    """
-    labels = board.labels()
-    predictions = read_submission(path, labels.pair_id, board.config.conditions)
-    settings = predictions.info.get("settings")
-    claimed = settings.get("dataset_fingerprint") if isinstance(settings, Mapping) else None
-    if claimed not in (None, board.config.dataset_fingerprint):
-        raise InputError(
-            f"{path}: dataset_fingerprint",
-            found=str(claimed),
-            expected=board.config.dataset_fingerprint,
-            hint="these predictions are for another version of the data set",
-        )
-    scores = {
-        condition: published_score(score_condition(predictions, labels, condition))
-        for condition in board.config.conditions
-    }
-    content = predictions.content_sha256()
-    with sole_writer(board.folder, Path(LABELS_NAME).parent.name, SUBMISSIONS_NAME, wait=True):
-        entries = board.entries()
-        for entry in entries:
-            if entry.content_sha256 == content and entry.submission.name == info.name:
-                return Submitted(entry, _rank_of(board, entry), already_there=True)
-        entry = Entry(
-            entry_id=_entry_id(content, entries),
-            submission=info,
-            submitted_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            content_sha256=content,
-            file_sha256=sha256_of(path),
-            scores=scores,
-        )
-        stored = board.folder / SUBMISSIONS_NAME / f"{entry.entry_id}.parquet"
-        try:
-            with atomic_path(stored) as temporary:
-                shutil.copyfile(path, temporary)
-            lines = [json.dumps(asdict(one), sort_keys=True, ensure_ascii=False) for one in [*entries, entry]]
-            write_text(board.folder / ENTRIES_NAME, "\n".join(lines) + "\n")
-        except AvbenchError:
-            # A submission without an entry would be a half-written one.
-            stored.unlink(missing_ok=True)
-            raise
-    return Submitted(entry, _rank_of(board, entry), already_there=False)
-
-
-def _entry_id(content_sha256: str, entries: list[Entry]) -> str:
-    taken = {entry.entry_id for entry in entries}
-    first = content_sha256[:12]
-    # The same predictions under another name are another entry.
-    candidates = (first if number == 1 else f"{first}-{number}" for number in range(1, len(entries) + 2))
-    return next(candidate for candidate in candidates if candidate not in taken)
-
-
-def _rank_of(board: Board, entry: Entry) -> int:
-    return next(rank for rank, other in board.ranked() if other.entry_id == entry.entry_id)
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a board alone, once nobody else does: what is read and written meanwhile belongs together."""
+    with sole_writer(folder, Path(LABELS_NAME).parent.name, SUBMISSIONS_NAME, wait=True):
+        yield

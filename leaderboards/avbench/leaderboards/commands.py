@@ -28,16 +28,14 @@ def submit(predictions: Path, board_folder: Path, name: str, team: str, descript
       avbench submit runs/sift/predictions.parquet --board board/ --name sift --team "Example Lab"
     """
     from avbench.leaderboards.board import open_board
-    from avbench.leaderboards.board import submit as submit_to_board
-    from avbench.leaderboards.pages import render
     from avbench.leaderboards.submission import SubmissionInfo
+    from avbench.leaderboards.submit import submit as submit_to_board
 
     info = SubmissionInfo(name, team, description, url)
     board = open_board(board_folder)
     result = submit_to_board(board, predictions, info)
-    render(board)
     state = "was there already as" if result.already_there else "is now"
-    click.echo(f"{name} {state} entry {result.entry.entry_id}, rank {result.rank} of {len(board.entries())}")
+    click.echo(f"{name} {state} entry {result.entry.entry_id}, rank {result.rank} of {result.entries}")
     _print_table(board_folder)
 
 

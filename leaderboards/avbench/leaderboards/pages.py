@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from avbench.benchmark.tables import markdown_table, number
-from avbench.leaderboards.board import Board, Entry
+from avbench.leaderboards.board import Board, Entry, locked
 from avbench.preprocessing.atomic import write_text
-from avbench.preprocessing.locks import sole_writer
+from avbench.preprocessing.escape import html_text, markdown_text, web_address
 
 MARKDOWN_NAME = "README.md"
 HTML_NAME = "index.html"
@@ -49,47 +48,58 @@ tbody tr:first-child td { background: var(--mark); font-weight: 600; } code { fo
 
 
 def render(board: Board) -> None:
-    """Write the board's pages into its folder; both from the same rows."""
-    # Under the lock of the board, so that the last pages written are those with the last entry.
-    with sole_writer(board.folder, wait=True):
-        write_text(board.folder / MARKDOWN_NAME, markdown_page(board))
-        write_text(board.folder / HTML_NAME, html_page(board))
+    """Write the board's pages into its folder, both from the same entries."""
+    with locked(board.folder):
+        write_pages(board, pages_of(board, board.entries()))
 
 
-def board_rows(board: Board, condition: str) -> list[list[str]]:
+def pages_of(board: Board, entries: Sequence[Entry]) -> dict[str, str]:
+    """Text of the board's pages by name of the file, with the given entries in the order of arrival."""
+    return {MARKDOWN_NAME: markdown_page(board, entries), HTML_NAME: html_page(board, entries)}
+
+
+def write_pages(board: Board, pages: Mapping[str, str]) -> None:
+    """Write pages into the board's folder, which the caller holds (`board.locked`)."""
+    for name, text in pages.items():
+        write_text(board.folder / name, text)
+
+
+def board_rows(board: Board, condition: str, entries: Sequence[Entry] | None = None) -> list[list[str]]:
     """Cells of the board's table for one condition, best entry first."""
-    return [_row(rank, entry, entry.scores[condition]) for rank, entry in board.ranked()]
+    return [_row(rank, entry, entry.scores[condition]) for rank, entry in board.ranked(entries)]
 
 
-def markdown_page(board: Board) -> str:
-    """The board as Markdown."""
-    lines = [f"# {board.config.title}", "", *_facts(board), ""]
+def markdown_page(board: Board, entries: Sequence[Entry] | None = None) -> str:
+    """The board as Markdown; of the folder's entries where none are given."""
+    lines = [f"# {markdown_text(board.config.title)}", "", *map(markdown_text, _facts(board)), ""]
     for condition in board.config.conditions:
-        lines += [f"## {condition}", "", markdown_table(_HEADERS, board_rows(board, condition)), ""]
+        table = markdown_table(_HEADERS, board_rows(board, condition, entries))
+        lines += [f"## {markdown_text(condition)}", "", table, ""]
     return "\n".join(lines)
 
 
-def html_page(board: Board) -> str:
-    """The board as one HTML page that needs nothing from elsewhere."""
-    title = html.escape(board.config.title)
+def html_page(board: Board, entries: Sequence[Entry] | None = None) -> str:
+    """The board as one HTML page that needs nothing from elsewhere; of the folder's entries where none are given."""
+    shown = board.entries() if entries is None else entries
+    title = html_text(board.config.title)
     parts = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{title}</title><style>{_STYLE}</style></head><body>",
         f"<h1>{title}</h1>",
-        *(f"<p>{html.escape(fact)}</p>" for fact in _facts(board)),
+        *(f"<p>{html_text(fact)}</p>" for fact in _facts(board)),
     ]
-    links = {entry.entry_id: entry.submission.url for entry in board.entries()}
+    links = {entry.entry_id: entry.submission.url for entry in shown}
     for condition in board.config.conditions:
-        parts.append(f"<h2>{html.escape(condition)}</h2>")
-        parts.append(_html_table(_HEADERS, board_rows(board, condition), links))
-    notes = [entry for _, entry in board.ranked() if entry.submission.description]
+        parts.append(f"<h2>{html_text(condition)}</h2>")
+        parts.append(_html_table(_HEADERS, board_rows(board, condition, shown), links))
+    notes = [entry for _, entry in board.ranked(shown) if entry.submission.description]
     if notes:
         parts.append("<h2>About the entries</h2><dl>")
         for entry in notes:
-            name, text = html.escape(entry.submission.name), html.escape(entry.submission.description)
-            parts.append(f"<dt>{name} <code>{entry.entry_id}</code></dt><dd>{text}</dd>")
+            name, text = html_text(entry.submission.name), html_text(entry.submission.description)
+            parts.append(f"<dt>{name} <code>{html_text(entry.entry_id)}</code></dt><dd>{text}</dd>")
         parts.append("</dl>")
     return "\n".join([*parts, "</body></html>", ""])
 
@@ -125,13 +135,13 @@ def _row(rank: int, entry: Entry, score: Mapping[str, Any]) -> list[str]:
 
 
 def _html_table(headers: Sequence[str], rows: Sequence[Sequence[str]], links: Mapping[str, str]) -> str:
-    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in headers)
+    head = "".join(f"<th>{html_text(cell)}</th>" for cell in headers)
     body = []
     for row in rows:
-        cells = [html.escape(cell) for cell in row]
-        url = links[row[-1]]
-        if url:
-            cells[0] = f'<a href="{html.escape(url)}">{cells[0]}</a>'
+        cells = [html_text(cell) for cell in row]
+        url = web_address(links[row[-1]])
+        if url is not None:
+            cells[0] = f'<a href="{html_text(url)}" rel="nofollow">{cells[0]}</a>'
         cells[-1] = f"<code>{cells[-1]}</code>"
         body.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
     lines = "\n".join(body)

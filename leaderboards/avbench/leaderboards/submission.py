@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from avbench.benchmark.predictions import Predictions, check_complete, read_predictions
 from avbench.preprocessing.errors import InputError
+from avbench.preprocessing.escape import web_address
+from avbench.preprocessing.structure import shown
 
 LONGEST_NAME = 80
 LONGEST_DESCRIPTION = 500
+LONGEST_URL = 2000
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,12 @@ class SubmissionInfo:
                 )
             if not value.isprintable():
                 raise InputError(f"submission: {field}", found=repr(value), expected="one line of printable text")
-        if self.url and (urlsplit(self.url).scheme not in ("http", "https") or not urlsplit(self.url).netloc):
-            raise InputError("submission: url", found=repr(self.url), expected="an address with http:// or https://")
+        if self.url and (len(self.url) > LONGEST_URL or web_address(self.url) is None):
+            raise InputError(
+                "submission: url",
+                found=shown(self.url),
+                expected=f"an address with http:// or https://, of at most {LONGEST_URL} characters",
+            )
 
 
 def read_submission(path: Path, pair_ids: Sequence[str], conditions: Sequence[str]) -> Predictions:

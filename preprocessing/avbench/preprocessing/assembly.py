@@ -108,7 +108,7 @@ def holds(manifest: Manifest, contents: Contents) -> bool:
     """Whether the shards of a data set hold these recordings in these splits, packed in this way."""
     present = {recording.prepared.recording_id: recording for recording in manifest.recordings}
     return (
-        manifest.packing["shard_bytes"] == contents.packing.shard_bytes
+        manifest.packing.get("shard_bytes") == contents.packing.shard_bytes
         and list(present) == [made.recording_id for made in contents.prepared]
         and all(
             present[made.recording_id].prepared == made

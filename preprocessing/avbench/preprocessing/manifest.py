@@ -8,13 +8,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from avbench.preprocessing.documents import MissingFileError, read_json, structured
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.schema import CONVENTIONS, SCHEMA_VERSION
 from avbench.preprocessing.shard_file import ShardRecord
+from avbench.preprocessing.structure import Count, Sha256, Text, shown
 
 MANIFEST_NAME = "manifest.json"
 MANIFEST_VERSION = "1"
@@ -41,25 +43,20 @@ class PreparedRecording:
         notes: Lines that a user should see.
     """
 
-    recording_id: str
+    recording_id: Text
     fingerprint: str
-    rows: int
-    rows_sha256: str
-    payload_bytes: int
-    group_id: str
+    rows: Count
+    rows_sha256: Sha256
+    payload_bytes: Count
+    group_id: Text
     asked_split: str | None
     source: str
     licence: str
     pose_source: str
     scale: str
     sound: str
-    candidates: Mapping[str, int]
+    candidates: Mapping[str, Count]
     notes: tuple[str, ...]
-
-    @classmethod
-    def from_json(cls, fields: Mapping[str, Any]) -> PreparedRecording:
-        """The record that `asdict` and JSON made of one."""
-        return cls(**{**fields, "notes": tuple(fields["notes"])})
 
 
 @dataclass(frozen=True)
@@ -72,9 +69,9 @@ class RowRange:
         rows: How many.
     """
 
-    shard: str
-    first_row: int
-    rows: int
+    shard: Text
+    first_row: Count
+    rows: Count
 
 
 @dataclass(frozen=True)
@@ -181,30 +178,68 @@ def read_manifest(folder: Path) -> Manifest | None:
         InputError: It cannot be understood.
     """
     path = folder / MANIFEST_NAME
+    hint = "prepare into another folder, or delete this data set first"
+    expected = f"a manifest of version {MANIFEST_VERSION} as `avbench prepare` writes it"
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        document: dict[str, Any] = read_json(path, dict, expected=expected, hint=hint)
+    except MissingFileError:
         return None
-    except (ValueError, OSError) as error:
-        raise _unreadable(path, str(error)) from error
-    version = document.get("manifest_version") if isinstance(document, dict) else None
+    version = document.get("manifest_version")
     if version != MANIFEST_VERSION:
-        raise _unreadable(path, f"manifest_version {version!r}")
-    try:
-        manifest = Manifest(
-            settings=document["settings"],
-            packing=document["packing"],
-            preparation_code=document["preparation_code"],
-            software=document["software"],
-            recordings=tuple(_packed(fields) for fields in document["recordings"]),
-            refused=tuple(Refusal(**fields) for fields in document["refused"]),
-            shards=shard_records(document, path),
+        raise InputError(f"{path}: manifest_version", found=shown(version), expected=repr(MANIFEST_VERSION), hint=hint)
+    stored = structured(document, path, _ManifestFile, hint=hint, other_keys=True)
+    manifest = Manifest(
+        settings=stored.settings,
+        packing=stored.packing,
+        preparation_code=stored.preparation_code,
+        software=stored.software,
+        recordings=tuple(recording.packed() for recording in stored.recordings),
+        refused=tuple(Refusal(one.recording_id, one.reason) for one in stored.refused),
+        shards=stored.shards,
+    )
+    if manifest.dataset_fingerprint != stored.dataset_fingerprint:
+        raise InputError(
+            f"{path}: dataset_fingerprint",
+            found="one that does not belong to the recordings listed",
+            expected=manifest.dataset_fingerprint,
+            hint=hint,
         )
-    except (KeyError, TypeError) as error:
-        raise _unreadable(path, f"a manifest with other fields ({error})") from error
-    if manifest.dataset_fingerprint != document.get("dataset_fingerprint"):
-        raise _unreadable(path, "a fingerprint that does not belong to the recordings listed")
     return manifest
+
+
+@dataclass(frozen=True)
+class _RecordingEntry(PreparedRecording):
+    """A packed recording as it is stored: flat."""
+
+    split: Text
+    ranges: tuple[RowRange, ...]
+
+    def packed(self) -> PackedRecording:
+        """The recording with what was made from it apart from where it lies."""
+        made = {one.name: getattr(self, one.name) for one in fields(PreparedRecording)}
+        return PackedRecording(PreparedRecording(**made), self.split, self.ranges)
+
+
+@dataclass(frozen=True)
+class _RefusalEntry:
+    """A refusal as it is stored: without its traceback."""
+
+    recording_id: Text
+    reason: str
+
+
+@dataclass(frozen=True)
+class _ManifestFile:
+    """What is read of `manifest.json`; the rest of it is made from this."""
+
+    dataset_fingerprint: Sha256
+    settings: Mapping[str, Mapping[str, Any]]
+    packing: Mapping[str, Any]
+    preparation_code: str
+    software: Mapping[str, str]
+    recordings: tuple[_RecordingEntry, ...]
+    refused: tuple[_RefusalEntry, ...]
+    shards: tuple[ShardRecord, ...]
 
 
 def shard_records(document: Mapping[str, Any], path: Path) -> tuple[ShardRecord, ...]:
@@ -217,46 +252,37 @@ def shard_records(document: Mapping[str, Any], path: Path) -> tuple[ShardRecord,
     Raises:
         InputError: There is no list of shards, or it is none of shards.
     """
-    try:
-        listed = document.get("shards")
-        if listed is None:
-            splits = document["splits"]
-            listed = [{**shard, "split": split["split"]} for split in splits for shard in split["shards"]]
-        records = tuple(ShardRecord(**fields) for fields in listed)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            path,
-            found=f"no list of the shards ({error})",
-            expected="the rows, bytes and hashes of every shard",
-            hint="copy the data set again, or prepare it again",
-        ) from error
-    for record in records:
-        texts = (record.path, record.split, record.sha256, record.footer_sha256, record.plain_sha256)
-        if not all(isinstance(text, str) for text in texts) or not all(
-            type(number) is int for number in (record.rows, record.bytes)
-        ):
-            raise InputError(
-                f"{path}: shards", found=repr(record), expected="texts, and whole numbers of rows and bytes"
-            )
-    return records
-
-
-def _packed(fields: Mapping[str, Any]) -> PackedRecording:
-    prepared = {key: value for key, value in fields.items() if key not in ("split", "ranges")}
-    return PackedRecording(
-        prepared=PreparedRecording.from_json(prepared),
-        split=fields["split"],
-        ranges=tuple(RowRange(**row_range) for row_range in fields["ranges"]),
+    hint = "copy the data set again, or prepare it again"
+    if "shards" in document:
+        return structured(document, path, _Listed, hint=hint, other_keys=True).shards
+    by_split = structured(document, path, _ListedBySplit, hint=hint, other_keys=True)
+    return tuple(
+        structured({**shard, "split": one.split}, f"{path}: splits: {one.split}", ShardRecord, hint=hint)
+        for one in by_split.splits
+        for shard in one.shards
     )
 
 
-def _unreadable(path: Path, found: str) -> InputError:
-    return InputError(
-        path,
-        found=found,
-        expected=f"a manifest of version {MANIFEST_VERSION} as `avbench prepare` writes it",
-        hint="prepare into another folder, or delete this data set first",
-    )
+@dataclass(frozen=True)
+class _Listed:
+    """The shards in the manifest of `avbench prepare`."""
+
+    shards: tuple[ShardRecord, ...]
+
+
+@dataclass(frozen=True)
+class _ShardsOfSplit:
+    """One split in the manifest of `avbench corrupt`; its shards do not say the split again."""
+
+    split: Text
+    shards: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class _ListedBySplit:
+    """The splits in the manifest of `avbench corrupt`."""
+
+    splits: tuple[_ShardsOfSplit, ...]
 
 
 def refusals_to_json(refused: Iterable[Refusal]) -> str:

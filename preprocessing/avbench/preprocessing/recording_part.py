@@ -19,11 +19,12 @@ from typing import Any
 
 import cv2
 
-from avbench.preprocessing.atomic import sha256_of, write_text
+from avbench.preprocessing.atomic import sha256_of
 from avbench.preprocessing.errors import AvbenchError, InputError, OutputError
 from avbench.preprocessing.manifest import PreparedRecording, Refusal
 from avbench.preprocessing.pair_row import RowSettings, moments_of, pair_rows, poses_of_frames
 from avbench.preprocessing.pairs import CandidateCounts, PairSettings, choose_pairs
+from avbench.preprocessing.part_record import finish_part, finished_part
 from avbench.preprocessing.recording import Recording, SoundSource
 from avbench.preprocessing.schema import SCHEMA_VERSION
 from avbench.preprocessing.shards import Span, payload_bytes, row_digest, rows_digest, write_rows
@@ -187,7 +188,7 @@ def prepare_recording(task: Task) -> Outcome:
         if task.packed is not None and task.packed.fingerprint == key:
             return Outcome(Status.REUSED, name, task.packed)
         part = task.parts / f"{key}.parquet"
-        found = _finished_part(part)
+        found = finished_part(part)
         if found is not None:
             return Outcome(Status.REUSED, name, found, part)
         return Outcome(Status.MADE, name, _make_part(task, key, part), part)
@@ -254,20 +255,8 @@ def _make_part(task: Task, key: str, part: Path) -> PreparedRecording:
         notes=tuple(_without_root(note, task.ref) for note in notes),
     )
     # Written last: a part without its record is one that was not finished.
-    record = {"sha256": sha256_of(part), "prepared": asdict(prepared)}
-    write_text(part.with_suffix(".json"), json.dumps(record))
+    finish_part(part, prepared)
     return prepared
-
-
-def _finished_part(part: Path) -> PreparedRecording | None:
-    """The record of a part that is whole, else None."""
-    try:
-        record = json.loads(part.with_suffix(".json").read_text(encoding="utf-8"))
-        if record["sha256"] == sha256_of(part):
-            return PreparedRecording.from_json(record["prepared"])
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    return None
 
 
 def part_spans(outcome: Outcome) -> list[Span]:

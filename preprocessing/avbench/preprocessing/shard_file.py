@@ -29,6 +29,7 @@ from avbench.preprocessing.schema import (
     check_schema,
     column_names,
 )
+from avbench.preprocessing.structure import Count, Sha256, Text
 
 _ENCODED_COLUMNS = frozenset({*IMAGE_COLUMNS, *AUDIO_COLUMNS})
 _MAGIC = b"PAR1"
@@ -50,11 +51,11 @@ class ShardRecord:
         plain_sha256: Hash of everything in it but pictures and clips; empty likewise.
     """
 
-    path: str
-    split: str
-    rows: int
-    bytes: int
-    sha256: str
+    path: Text
+    split: Text
+    rows: Count
+    bytes: Count
+    sha256: Sha256
     footer_sha256: str = ""
     plain_sha256: str = ""
 

@@ -19,8 +19,9 @@ from avbench.benchmark.models.model_entry import ModelEntry
 from avbench.benchmark.predictions import Predictions
 from avbench.benchmark.run_manifest import run_document
 from avbench.preprocessing.atomic import write_text
-from avbench.preprocessing.errors import InputError
+from avbench.preprocessing.documents import read_json
 from avbench.preprocessing.locks import sole_writer
+from avbench.preprocessing.structure import Count, NotNegative
 
 _RUN_NAME = "run.json"
 # Phases of the thread that asks the model, one after the other; those of reading and decoding run beside them.
@@ -138,23 +139,27 @@ class Runner:
         return Answers(run.predictions, timing, new=not run.complete_before)
 
 
+@dataclass(frozen=True)
+class _TimedRun:
+    """What `run.json` must hold to tell how fast a model is."""
+
+    conditions: tuple[str, ...]
+    conditions_not_seen_by_the_model: Mapping[str, str]
+    pairs: Count
+    resumed_pairs: Count
+    seconds: Mapping[str, NotNegative]
+
+
 def run_folder(name: str) -> str:
     """Name of the folder of a run: the model's, without what would make it a path."""
     return name.replace(".py:", "-").replace("/", "-").replace(":", "-")
 
 
 def _timing(name: str, path: Path, predictions: Predictions) -> Timing:
-    try:
-        document: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        asked = len(document["conditions"]) - len(document["conditions_not_seen_by_the_model"])
-        answers = (document["pairs"] - document["resumed_pairs"]) * asked
-        seconds = sum(document["seconds"].get(phase, 0.0) for phase in _CLOCK)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            path,
-            found=f"no manifest of a run ({error!r})",
-            expected="what an earlier command wrote",
-            hint="replace the runs with --overwrite",
-        ) from error
+    hint = "replace the runs with --overwrite"
+    document = read_json(path, _TimedRun, expected="what an earlier command wrote", hint=hint, other_keys=True)
+    asked = len(document.conditions) - len(document.conditions_not_seen_by_the_model)
+    answers = (document.pairs - document.resumed_pairs) * asked
+    seconds = sum(document.seconds.get(phase, 0.0) for phase in _CLOCK)
     known = predictions.milliseconds[~np.isnan(predictions.milliseconds)]
-    return Timing(name, answers, float(seconds), float(known.mean()) if len(known) else float("nan"))
+    return Timing(name, answers, seconds, float(known.mean()) if len(known) else float("nan"))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from avbench.benchmark.metrics_spec import load_metrics_spec
 from avbench.benchmark.predictions import CLEAN_CONDITION
 from avbench.benchmark.report.blocks import note_list, section
 from avbench.benchmark.report.gather import ReportData, RunData
 from avbench.benchmark.report.markup import NOTHING, Child, Markup, element
+from avbench.benchmark.result_files import RunFile
 from avbench.benchmark.tables import score_notes
 from avbench.preprocessing.recording import Scale
 
@@ -62,26 +62,28 @@ def _list(rows: Sequence[tuple[str, Child]]) -> Markup:
 def run_facts(run: RunData) -> list[tuple[str, Child]]:
     """Facts of one run in words; what it did not write down is left out."""
     settings, document = run.saved.settings, run.document
-    git, machine, seconds = (_mapping(document.get(name)) for name in ("git", "machine", "seconds"))
-    packages = _mapping(settings.get("packages"))
-    commit = f"{str(git.get('commit'))[:12]}{', with changes' if git.get('dirty') else ''}" if git else ""
-    parts = [str(machine[key]) for key in ("system", "processor", "device") if machine.get(key)]
-    parts += [f"{machine['cores']} cores"] if machine.get("cores") else []
-    parts += [f"Python {machine['python']}"] if machine.get("python") else []
-    took = ", ".join(f"{phase} {value:.1f} s" for phase, value in seconds.items() if isinstance(value, int | float))
-    command = document.get("command")
+    git, machine = document.git, document.machine
+    commit = f"{git.commit[:12]}{', with changes' if git.dirty else ''}" if git is not None else ""
+    parts = [part for part in (machine.system, machine.processor, machine.device) if part]
+    parts += [f"{machine.cores} cores"] if machine.cores else []
+    parts += [f"Python {machine.python}"] if machine.python else []
+    took = ", ".join(f"{phase} {value:.1f} s" for phase, value in document.seconds.items())
     more = ", …" if len(run.conditions) > 4 else ""
-    version = str(packages.get("avbench", ""))
-    version += f", code {str(settings['code_sha256'])[:12]}" if settings.get("code_sha256") else ""
+    version = settings.packages.get("avbench", "")
+    version += f", code {settings.code_sha256[:12]}" if settings.code_sha256 else ""
+    seeded = ["-" if one is None else str(one) for one in (settings.device, settings.seed)]
     return [
-        ("model", str(settings.get("model", run.name))),
-        ("model code", _hash(settings.get("model_code_sha256"))),
-        ("suite", str(document.get("suite", ""))),
+        ("model", settings.model or run.name),
+        ("model code", _hash(settings.model_code_sha256)),
+        ("suite", document.suite),
         ("conditions", f"{len(run.conditions)}: {', '.join(run.conditions[:4])}{more}"),
-        ("command", element("code", " ".join(str(word) for word in command)) if isinstance(command, list) else None),
+        ("command", element("code", " ".join(document.command)) if document.command else None),
         ("avbench", version),
         ("commit", commit),
-        ("device, seed", f"{settings.get('device', '-')}, {settings.get('seed', '-')}" if settings else None),
+        (
+            "device, seed",
+            ", ".join(seeded) if set(seeded) != {"-"} else None,
+        ),
         ("machine", ", ".join(parts)),
         ("time", took),
         ("peak memory", _memory(document)),
@@ -89,11 +91,10 @@ def run_facts(run: RunData) -> list[tuple[str, Child]]:
     ]
 
 
-def _memory(document: Mapping[str, Any]) -> str:
+def _memory(document: RunFile) -> str:
     """Peak memory of the run, and of the model where that has a process of its own."""
-    named = (("", "peak_memory_mib"), ("model ", "model_peak_memory_mib"))
-    found = [(words, document.get(name)) for words, name in named]
-    return ", ".join(f"{words}{value:.0f} MiB" for words, value in found if isinstance(value, int | float) and value)
+    found = (("", document.peak_memory_mib), ("model ", document.model_peak_memory_mib))
+    return ", ".join(f"{words}{value:.0f} MiB" for words, value in found if value)
 
 
 def _hash(value: object) -> Markup | None:
@@ -101,14 +102,10 @@ def _hash(value: object) -> Markup | None:
 
 
 def _packages(run: RunData) -> Markup:
-    packages = _mapping(run.saved.settings.get("packages"))
+    packages = run.saved.settings.packages
     if not packages:
         return NOTHING
-    return element("details", element("summary", "Packages"), _list([(name, str(v)) for name, v in packages.items()]))
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
+    return element("details", element("summary", "Packages"), _list(list(packages.items())))
 
 
 def warnings(data: ReportData) -> list[str]:
@@ -132,8 +129,7 @@ def warnings(data: ReportData) -> list[str]:
 
 def golden_mismatches(run: RunData) -> list[str]:
     """Corruptions whose pixels differed from the shipped hashes when the run was made."""
-    stored = run.saved.settings.get("golden_mismatches")
-    return [str(entry) for entry in stored] if isinstance(stored, list) else []
+    return list(run.saved.settings.golden_mismatches)
 
 
 def notes_section(data: ReportData) -> Markup:

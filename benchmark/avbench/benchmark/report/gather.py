@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -16,7 +14,9 @@ from avbench.benchmark.intervals import ConditionIntervals, ScoredErrors, score_
 from avbench.benchmark.metrics_spec import load_metrics_spec
 from avbench.benchmark.origin import origin, simulated_pairs
 from avbench.benchmark.predictions import CLEAN_CONDITION, Predictions
+from avbench.benchmark.probe_file import ProbesFile, read_probes_file
 from avbench.benchmark.probes import PREFIX
+from avbench.benchmark.result_files import RunFile, read_run_file, read_score_file
 from avbench.benchmark.saved_run import DEFAULT_SPLIT, SavedRun, distinct_names, read_run
 from avbench.benchmark.scoring import Labels, Score, score
 from avbench.benchmark.statistics import Clusters, draw_clusters
@@ -49,8 +49,8 @@ class RunData:
     saved: SavedRun
     scores: tuple[Score, ...]
     intervals: tuple[ConditionIntervals, ...]
-    document: Mapping[str, Any]
-    probes: Mapping[str, Any]
+    document: RunFile
+    probes: ProbesFile
 
     @property
     def predictions(self) -> Predictions:
@@ -163,8 +163,8 @@ def gather(run_folders: Sequence[Path], data: Path, *, split: str | None = None)
             saved=run,
             scores=tuple(score(run.predictions, labels, baseline_threshold_m=threshold)),
             intervals=tuple(score_intervals(run.predictions, labels, clusters, baseline_threshold_m=threshold)),
-            document=_read_json(run.path.with_name(RUN_NAME)),
-            probes=_read_json(run.path.with_name(PROBES_NAME)),
+            document=read_run_file(run.path.with_name(RUN_NAME)),
+            probes=read_probes_file(run.path.with_name(PROBES_NAME)),
         )
         for name, label, run in zip(run_names, _labels(run_names), saved, strict=True)
     ]
@@ -174,22 +174,19 @@ def gather(run_folders: Sequence[Path], data: Path, *, split: str | None = None)
 def _threshold(run: SavedRun) -> float:
     """The baseline threshold that a run was scored with, the specification's where it has no score."""
     path = run.path.with_name(SCORE_NAME)
-    written = _read_json(path)
-    if not written:
+    written = read_score_file(path)
+    if written is None:
         return load_metrics_spec().baseline_threshold_m
-    if written.get("predictions_sha256") != run.predictions.content_sha256():
+    if written.predictions_sha256 != run.predictions.content_sha256():
         raise InputError(
             path,
             found="the score of other predictions",
             expected=f"that of {run.path.name} beside it",
             hint="run the same `avbench evaluate` again: it scores what is there",
         )
-    try:
-        return float(written["scores"][0]["baseline_threshold_m"])
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise InputError(
-            path, found=f"no baseline_threshold_m ({error})", expected="a score as `avbench evaluate` writes it"
-        ) from error
+    if not written.scores:
+        raise InputError(f"{path}: scores", found="none", expected="the score of at least one condition")
+    return written.scores[0].baseline_threshold_m
 
 
 def _labels(names: Sequence[str]) -> list[str]:
@@ -214,16 +211,3 @@ def _same(what: str, first: SavedRun, other: SavedRun, expected: object, found: 
             expected=f"{expected}, as in {first.path}",
             hint="runs in one report are scored on the same pairs: give them a report each, or run one of them again",
         )
-
-
-def _read_json(path: Path) -> Mapping[str, Any]:
-    try:
-        return _mapping(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise InputError(path, found=f"no JSON ({error})", expected="what `avbench evaluate` wrote") from error
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

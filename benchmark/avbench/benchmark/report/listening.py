@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from avbench.benchmark.probe_file import DifferenceRecord
 from avbench.benchmark.probes import SUMMARY, Probe, ProbeKind
 from avbench.benchmark.report.blocks import note_list, run_legend, scrolling, section, tabs
-from avbench.benchmark.report.gather import PROBES_NAME, ReportData, RunData
+from avbench.benchmark.report.gather import ReportData, RunData
 from avbench.benchmark.report.markup import NOTHING, Child, Markup, element
 from avbench.benchmark.report.plots import forest_plot
 from avbench.benchmark.report.score_table import metric_words
-from avbench.benchmark.statistics import Difference, Estimate, IntervalNote
+from avbench.benchmark.statistics import Difference
 from avbench.benchmark.tables import difference_text, interval_notes
-from avbench.preprocessing.errors import InputError
 
 LOSS_METRICS = ("rotation.mean_deg", "direction.mean_deg", "total.auc@20")
 
@@ -43,50 +42,23 @@ class ProbeResult:
 
 
 def probe_results(run: RunData) -> list[ProbeResult]:
-    """The probes of a run; none where it was not probed.
-
-    Raises:
-        InputError: What it wrote down cannot be understood.
-    """
-    try:
-        return [_result(entry) for entry in run.probes.get("probes", [])]
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            run.saved.path.with_name(PROBES_NAME),
-            found=f"probes that cannot be read ({error!r})",
-            expected="what `avbench evaluate --probes` wrote",
-            hint="run it again",
-        ) from error
-
-
-def _result(entry: Mapping[str, Any]) -> ProbeResult:
-    return ProbeResult(
-        probe=Probe(entry["probe"]),
-        kind=ProbeKind(entry["kind"]),
-        pairs=int(entry["pairs"]),
-        left_out=int(entry["left_out"]),
-        why_not=str(entry["left_out_are"] or ""),
-        loss={name: _difference(value) for name, value in entry["loss"].items()},
-        harm={name: _difference(value) for name, value in (entry["harm"] or {}).items()},
-    )
+    """The probes of a run; none where it was not probed."""
+    return [
+        ProbeResult(
+            probe=entry.probe,
+            kind=entry.kind,
+            pairs=entry.pairs,
+            left_out=entry.left_out,
+            why_not=entry.left_out_are or "",
+            loss=_differences(entry.loss),
+            harm=_differences(entry.harm or {}),
+        )
+        for entry in run.probes.probes
+    ]
 
 
-def _difference(value: Mapping[str, Any]) -> Difference:
-    point, low, high = (_number(value[name]) for name in ("value", "low", "high"))
-    found = Estimate(
-        float("nan") if point is None else point,
-        low,
-        high,
-        int(value["groups"]),
-        int(value["pairs"]),
-        IntervalNote(value["note"]),
-    )
-    rest = [_number(value[name]) for name in ("standard_error", "smallest_detectable", "p_value")]
-    return Difference(found, *rest)
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
+def _differences(stored: Mapping[str, DifferenceRecord]) -> dict[str, Difference]:
+    return {name: value.difference() for name, value in stored.items()}
 
 
 def listening_section(data: ReportData) -> Markup:

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from avbench.preprocessing.assembly import Contents, PackSettings, assemble, damaged_shards, describe, holds
-from avbench.preprocessing.atomic import sha256_of, write_text
+from avbench.preprocessing.atomic import sha256_of
 from avbench.preprocessing.card import DERIVED
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.locks import sole_writer
 from avbench.preprocessing.manifest import Manifest, PackedRecording, PreparedRecording, read_manifest
+from avbench.preprocessing.part_record import finish_part, finished_part
 from avbench.preprocessing.processes import in_workers
 from avbench.preprocessing.publish import (
     PARTS_FOLDER,
@@ -241,7 +242,7 @@ def _run(tasks: Sequence[_Task], jobs: int) -> Iterator[_Part]:
 
 def _make_part(task: _Task) -> _Part:
     """The rows of one recording, unless a run that was stopped has made them."""
-    found = _finished_part(task.part)
+    found = finished_part(task.part)
     if found is not None:
         return _Part(found, Span(task.part, 0, found.rows), new=False)
     world = make_world(task.settings)
@@ -276,20 +277,8 @@ def _make_part(task: _Task) -> _Part:
         sound=f"{task.source.sound}, of a head that stands still",
     )
     # Written last: a part without its record is one that was not finished.
-    record = {"sha256": sha256_of(task.part), "prepared": asdict(prepared)}
-    write_text(task.part.with_suffix(".json"), json.dumps(record))
+    finish_part(task.part, prepared)
     return _Part(prepared, Span(task.part, 0, count), new=True)
-
-
-def _finished_part(part: Path) -> PreparedRecording | None:
-    """The record of a part that is whole, else None."""
-    try:
-        record = json.loads(part.with_suffix(".json").read_text(encoding="utf-8"))
-        if record["sha256"] == sha256_of(part):
-            return PreparedRecording.from_json(record["prepared"])
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    return None
 
 
 def _fingerprint(source: PreparedRecording, settings: RecordingSettings) -> str:
