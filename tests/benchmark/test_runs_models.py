@@ -61,7 +61,7 @@ class HangsTogether:
 class WritesThroughTheBack(Base):
     def bad(self, pair):
         pair.image_a.setflags(write=True)
-class KilledForMemory:
+class Killed:
     modalities = ()
     def predict(self, pairs):
         if len(pairs) > 3: os.kill(os.getpid(), signal.SIGKILL)
@@ -193,7 +193,7 @@ def test_a_model_that_hangs_on_batches_answers_single_pairs(data: Path, models: 
 @pytest.mark.parametrize(
     "name",
     [
-        *("PythonMemory", "TorchProcessorMemory", "KilledForMemory"),
+        *("PythonMemory", "TorchProcessorMemory", "Killed"),
         pytest.param("TorchMemory", marks=pytest.mark.slow),  # imports torch three times
     ],
 )
@@ -205,9 +205,12 @@ def test_out_of_memory_halves_the_batch_for_the_rest_of_the_run(data: Path, mode
     done = run(data, f"{models}:{name}", tmp_path / "r", said.append, batch_size=8, timeout_s=60.0)
     assert set(done.predictions.status) == {Status.OK}
     assert [(change.pair_id, change.was, change.now) for change in done.batch_changes] == [("p00", 8, 4), ("p00", 4, 2)]
-    assert all("do not fit into memory" in line for line in said)
+    reason = (
+        "were not answered (the model's process was killed (SIGKILL))" if name == "Killed" else "do not fit into memory"
+    )
+    assert all(reason in line for line in said)
     assert said[-1].endswith("from here on 2 at once")
-    if name != "KilledForMemory":
+    if name != "Killed":
         # The later batch is not tried at 8 again: the answers carry the size of the batch they came in.
         assert set(done.predictions.translation_a_b[:, 2]) == {2.0}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from avbench.preprocessing.errors import AvbenchError
-from avbench.preprocessing.processes import in_workers
+from avbench.preprocessing.processes import in_workers, memory_kills
 from process_table import alive_in_session
 from worker_tasks import fatal, squared
 
@@ -23,14 +23,33 @@ def test_every_task_is_done_once(count: int, workers: int) -> None:
 
 
 def test_a_worker_that_dies_is_said_in_one_line() -> None:
-    with pytest.raises(AvbenchError, match="a worker process died"):
+    with pytest.raises(AvbenchError, match=r"a worker process died \(ended by SIGKILL\)"):
         list(in_workers(fatal, [(1,), (2,)], 2))
+
+
+@pytest.mark.parametrize(
+    ("files", "kills"),
+    [
+        ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.events": "oom 3\noom_kill 2\noom_group_kill 0\n"}, 2),
+        ({"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/b/memory.events": "low 0\noom_kill 5\n"}, 5),
+        ({"proc/self/cgroup": "4:memory:/x\n0::/\n", "proc/vmstat": "pgfault 7\noom_kill 4\n"}, 4),
+        ({"proc/vmstat": "pgfault 7\n"}, None),
+        ({}, None),
+    ],
+)
+def test_the_kernels_count_of_processes_killed_for_memory(
+    tmp_path: Path, files: dict[str, str], kills: int | None
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert memory_kills(tmp_path) == kills
 
 
 BUSY = """
 import sys, time
 from pathlib import Path
-from avbench.preprocessing.processes import in_workers
+from avbench.preprocessing.processes import in_workers, memory_kills
 def busy(folder, number):
     (Path(folder) / str(number)).touch()
     time.sleep(600)

@@ -28,13 +28,14 @@ from avbench.preprocessing.geometry import is_rotation
 MOST_STOPS_IN_A_ROW = 3
 """After so many pairs in a row that a model hung or died on, it is not asked any more."""
 
-_STOPS = (FailureKind.HUNG, FailureKind.DIED)
+_STOPS = (FailureKind.HUNG, FailureKind.KILLED, FailureKind.DIED)
+_TOO_LARGE = (FailureKind.MEMORY, FailureKind.KILLED)
 _QUESTIONS = 2
 
 
 @dataclass(frozen=True)
 class BatchChange:
-    """A batch that did not fit into memory, after which batches are smaller.
+    """A batch that did not fit into memory, or over which the model was killed, after which batches are smaller.
 
     Attributes:
         pair_id: Its first pair.
@@ -138,7 +139,8 @@ class Asker:
             return [_checked(pair, condition, reply, took) for pair, reply in zip(pairs, outcome.replies, strict=True)]
         if len(pairs) == 1:
             return [self._lost(pairs[0], condition, outcome)]
-        if outcome.kind is FailureKind.MEMORY:
+        if outcome.kind in _TOO_LARGE:
+            # What kills without saying why is often a guard of memory, and a smaller batch costs little.
             self._shrink(pairs, condition, outcome)
             return self._ask(pairs, condition)
         # Raising costs next to nothing, so halving finds the pair at fault soonest; every hang costs the whole time.
@@ -152,10 +154,8 @@ class Asker:
             return
         self.batch_size = len(pairs) // 2
         self.changes.append(BatchChange(pairs[0].pair_id, condition, len(pairs), self.batch_size, failure.message))
-        self._say(
-            f"{len(pairs)} pairs at once do not fit into memory ({failure.message}); from here on "
-            f"{self.batch_size} at once"
-        )
+        what = "do not fit into memory" if failure.kind is FailureKind.MEMORY else "were not answered"
+        self._say(f"{len(pairs)} pairs at once {what} ({failure.message}); from here on {self.batch_size} at once")
 
     def _lost(self, pair: PairInput, condition: str, failure: Failure) -> Answer:
         if failure.kind in _STOPS:

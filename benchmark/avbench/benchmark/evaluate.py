@@ -88,7 +88,7 @@ class Run:
         resumed_pairs: How many of them an earlier, interrupted run had answered.
         complete_before: Whether an earlier run had answered all, so that the model was not asked.
         seconds: Time by phase. Reading, decoding and conditions are those of all threads together.
-        batch_changes: Batches that did not fit into memory.
+        batch_changes: Batches that did not fit into memory, or over which the model was killed.
         same_as: Conditions that a model of these modalities cannot see, and the one whose answers they share.
         device_name: Name of the accelerator, None for the processor.
         peak_memory_mib: Most memory that this process used.

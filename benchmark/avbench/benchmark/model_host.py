@@ -27,7 +27,7 @@ from avbench.benchmark.provenance import peak_memory_mib
 from avbench.benchmark.replies import Failure, FailureKind, Outcome, question
 from avbench.benchmark.shared_pairs import PairSender
 from avbench.preprocessing.errors import AvbenchError, InputError
-from avbench.preprocessing.processes import deaf_to_interrupts
+from avbench.preprocessing.processes import deaf_to_interrupts, memory_kills, ran_out_of_memory
 
 # Every batch brings blocks of the size of pictures and clips. To get them from the system anew each time, page by page,
 # costs as much as copying them, so glibc is told to keep what was given back; other systems take no notice.
@@ -146,6 +146,7 @@ class ModelProcess:
         self._outcomes: dict[int, Outcome] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
+        self._memory_kills: int | None = None
         self._start()
 
     def facts(self) -> ModelFacts:
@@ -231,6 +232,7 @@ class ModelProcess:
                 env=environment,
             )
         there.close()
+        self._memory_kills = memory_kills()
         self._connection = here
         self._send(self._load)
 
@@ -275,7 +277,9 @@ class ModelProcess:
         except subprocess.TimeoutExpired:
             return Failure(FailureKind.DIED, "the model's process closed its connection")
         if code == -signal.SIGKILL:
-            return Failure(FailureKind.MEMORY, "the model's process was killed (SIGKILL), as for lack of memory")
+            if ran_out_of_memory(self._memory_kills):
+                return Failure(FailureKind.MEMORY, "the system ended the model's process because memory ran out")
+            return Failure(FailureKind.KILLED, "the model's process was killed (SIGKILL)")
         if code < 0:
             return Failure(FailureKind.DIED, f"the model's process died ({_signal_name(-code)})")
         return Failure(FailureKind.DIED, f"the model's process ended with exit code {code}")

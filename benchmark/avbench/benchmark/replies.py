@@ -30,6 +30,7 @@ class FailureKind(StrEnum):
     MEMORY = "memory"  # the batch does not fit into memory
     COUNT = "count"  # other than one answer a pair
     HUNG = "hung"  # no answer in time
+    KILLED = "killed"  # its process was killed, by whom is not known
     DIED = "died"  # its process ended
 
 

@@ -20,7 +20,7 @@ from avbench.preprocessing.atomic import write_text
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.locks import sole_writer
 from avbench.preprocessing.manifest import Manifest, PackedRecording, Refusal, read_manifest, refusals_to_json
-from avbench.preprocessing.processes import submitted
+from avbench.preprocessing.processes import memory_kills, ran_out_of_memory, submitted, why_worker_died
 from avbench.preprocessing.publish import (
     PARTS_FOLDER,
     check_is_ours,
@@ -190,12 +190,15 @@ def _run_pool(tasks: Sequence[Task], workers: int) -> Generator[Outcome, None, l
 
 
 def _run_alone(task: Task) -> Outcome:
+    kills = memory_kills()
     with submitted(prepare_recording, [(task,)], 1) as (future,):
         try:
             return future.result()
-        except BrokenExecutor:
+        except BrokenExecutor as error:
             name = task.ref.recording_id
-            reason = f"{name}: its worker process died; memory ran out, or a decoder crashed on one of its files"
+            reason = f"{name}: its worker process died ({why_worker_died(error, kills)}), perhaps in a decoder"
+            if ran_out_of_memory(kills):
+                reason = f"{name}: its worker process died: memory ran out"
             return Outcome(Status.REFUSED, name, refusal=Refusal(name, reason))
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 from avbench.preprocessing.errors import AvbenchError
@@ -44,6 +46,43 @@ def _end_with(parent_pid: int) -> None:
     while os.getppid() == parent_pid:
         time.sleep(_LOOK_S)
     os._exit(1)
+
+
+def memory_kills(root: Path = Path("/")) -> int | None:
+    """How many processes the system has ended so far because memory ran out, None where it does not count them.
+
+    Counted are those of the control group of this process, else those of the whole machine.
+
+    Args:
+        root: Where the file systems of the kernel are mounted.
+    """
+    try:
+        groups = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+        own = next((line.removeprefix("0::/") for line in groups if line.startswith("0::/")), None)
+        counters = [root / "sys/fs/cgroup" / own / "memory.events"] if own is not None else []
+    except OSError:
+        counters = []
+    for path in (*counters, root / "proc/vmstat"):
+        with suppress(OSError, ValueError):
+            for line in path.read_text(encoding="utf-8").splitlines():
+                name, _, value = line.partition(" ")
+                if name == "oom_kill":
+                    return int(value)
+    return None
+
+
+def ran_out_of_memory(kills_before: int | None) -> bool:
+    """Whether the system is known to have ended a process for lack of memory since `memory_kills` was asked."""
+    kills = memory_kills()
+    return kills_before is not None and kills is not None and kills > kills_before
+
+
+def why_worker_died(error: BrokenExecutor, kills_before: int | None) -> str:
+    """What is known of the death of a worker, in words."""
+    if ran_out_of_memory(kills_before):
+        return "memory ran out"
+    signals = sorted(set(re.findall(r"\bSIG[A-Z]+", str(error))))
+    return f"ended by {' and '.join(signals)}" if signals else "for an unknown reason"
 
 
 @contextmanager
@@ -87,11 +126,13 @@ def in_workers(function: Callable[..., T], tasks: Sequence[tuple[Any, ...]], wor
         for task in tasks:
             yield function(*task)
         return
+    kills = memory_kills()
     with submitted(function, tasks, workers) as futures:
         for future in as_completed(futures):
             try:
                 yield future.result()
             except BrokenExecutor as error:
                 raise AvbenchError(
-                    "a worker process died, perhaps for lack of memory; run the same command again with fewer --jobs"
+                    f"a worker process died ({why_worker_died(error, kills)}); run the same command again, with fewer "
+                    "--jobs if it needs too much memory"
                 ) from error
