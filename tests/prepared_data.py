@@ -66,6 +66,7 @@ def pair_row(
         "audio_valid_start_b": 0,
         "audio_valid_stop_b": 350,
         "array_kind": "microphones",
+        "ambisonic_convention": None,
         "mic_positions_m": [[0.1, 0.0, 0.0], [-0.1, 0.0, 0.0], [0.0, 0.05, 0.0]],
         "up_a": [0.0, -1.0, 0.0],
         "up_b": [0.0, -1.0, 0.0],

@@ -52,6 +52,7 @@ def sample_row(
         "audio_valid_start_b": 0 if sound else None,
         "audio_valid_stop_b": 80 if sound else None,
         "array_kind": "microphones" if sound else None,
+        "ambisonic_convention": None,
         "mic_positions_m": [[0.1, 0.0, 0.0], [-0.1, 0.0, 0.0], [0.0, 0.1, 1 / 3]] if sound else None,
         "up_a": [0.0, -1.0, 0.0],
         "up_b": None,

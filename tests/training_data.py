@@ -75,6 +75,7 @@ def without_sound(row: dict[str, Any]) -> dict[str, Any]:
         "audio_valid_start_b",
         "audio_valid_stop_b",
         "array_kind",
+        "ambisonic_convention",
         "mic_positions_m",
         "level_a_dbfs",
         "level_b_dbfs",

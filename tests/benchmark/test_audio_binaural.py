@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,7 @@ from avbench.benchmark.audio.binaural import (
     mel_filters,
 )
 from avbench.benchmark.audio.grid import unit_direction
-from avbench.preprocessing.recording import ArrayKind
+from avbench.preprocessing.recording import AmbisonicConvention, ArrayKind
 
 RATE = 16000
 
@@ -127,6 +129,15 @@ def test_ambisonic_ears_are_cardioids() -> None:
         assert values is not None
         assert sign * values[row].mean() > 5.0
         assert binaural_features(clip).present.all()
+        # W X Y Z in the older order, W weaker by the root of 2.
+        older = np.outer(source, [0.5**0.5 * direction[0], direction[3], direction[1], direction[2]])
+        older_clip = replace(
+            clip_of(older, RATE, None, ArrayKind.AMBISONIC), ambisonic_convention=AmbisonicConvention.FUMA
+        )
+        older_values = binaural_features(older_clip).values
+        assert older_values is not None
+        levels = [0, 1, 2, 5, 6]  # the phase between an ear and a deaf one is noise
+        np.testing.assert_allclose(older_values[levels], values[levels], atol=1e-2)
 
 
 def test_faulty_ears_are_replaced() -> None:

@@ -13,7 +13,7 @@ from avbench.benchmark.audio.cache import FeatureCache, cached_direction_spectru
 from avbench.benchmark.audio.features import DirectionSettings, DirectionSpectrum, direction_spectrum
 from avbench.benchmark.audio.grid import DirectionGrid
 from avbench.benchmark.model_api import PairInput, SoundClip
-from avbench.preprocessing.recording import ArrayKind
+from avbench.preprocessing.recording import AmbisonicConvention, ArrayKind
 
 UP = np.array([0.0, -1.0, 0.0])
 SMALL = DirectionSettings(DirectionGrid(36, (0.0,)))
@@ -47,6 +47,7 @@ def variants(clip: SoundClip) -> dict[str, SoundClip]:
         "order": dataclasses.replace(clip, samples=clip.samples[:, ::-1].copy()),
         "rate": dataclasses.replace(clip, sample_rate_hz=16001),
         "padding": dataclasses.replace(clip, valid_start=1),
+        "convention": dataclasses.replace(clip, ambisonic_convention=AmbisonicConvention.FUMA),
         "kind": dataclasses.replace(clip, array_kind=ArrayKind.STEREO),
         "position": dataclasses.replace(clip, mic_positions_m=moved),
         "no positions": dataclasses.replace(clip, mic_positions_m=None),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from audio_scenes import ARIA_MICS_M, plane_wave
-from avbench.benchmark.audio.ambisonic import AmbisonicConvention, beam_power, camera_components
+from avbench.benchmark.audio.ambisonic import beam_power, camera_components
 from avbench.benchmark.audio.faults import FaultKind, check_channel_order, inspect_channels
 from avbench.benchmark.audio.grid import DirectionGrid, unit_direction
 from avbench.benchmark.audio.lag import (
@@ -16,6 +16,7 @@ from avbench.benchmark.audio.lag import (
     spherical_head_lag_s,
 )
 from avbench.benchmark.audio.spectra import stft
+from avbench.preprocessing.recording import AmbisonicConvention
 
 RATE = 16000
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ from avbench.benchmark.audio.grid import DirectionGrid, peak_azimuth_deg, unit_d
 from avbench.benchmark.audio.lag import spherical_head_lag_s
 from avbench.benchmark.model_api import SoundClip
 from avbench.preprocessing.geometry import axis_rotation
-from avbench.preprocessing.recording import ArrayKind
+from avbench.preprocessing.recording import AmbisonicConvention, ArrayKind
 
 RATE = 16000
 UP = np.array([0.0, -1.0, 0.0])
@@ -199,6 +200,27 @@ def test_ambisonic_sound_gives_a_beam_spectrum_in_level_axes(azimuth: float) -> 
     spectrum = direction_spectrum(clip_of(channels, RATE, None, ArrayKind.AMBISONIC), tilt.T @ UP)
     assert spectrum.method is Method.BEAM
     assert azimuth_error_deg(spectrum, azimuth) <= 2.0
+
+
+@pytest.mark.parametrize(
+    ("convention", "gains"),
+    [
+        # From 60 degrees to the right: half ahead, 0.866 to the right, so that the component to the left is negative.
+        (AmbisonicConvention.ACN_SN3D, [1.0, -0.866025, 0.0, 0.5]),
+        (AmbisonicConvention.ACN_N3D, [1.0, -1.5, 0.0, 0.866025]),
+        (AmbisonicConvention.FUMA, [0.707107, 0.5, -0.866025, 0.0]),
+    ],
+)
+def test_every_ambisonic_convention_hears_60_degrees_to_the_right_there(
+    convention: AmbisonicConvention, gains: list[float]
+) -> None:
+    rng = np.random.default_rng(4)
+    channels = np.outer(0.1 * rng.standard_normal(RATE), gains) + 1e-4 * rng.standard_normal((RATE, 4))
+    clip = replace(clip_of(channels, RATE, None, ArrayKind.AMBISONIC), ambisonic_convention=convention)
+    spectrum = direction_spectrum(clip, UP)
+    assert azimuth_error_deg(spectrum, 60.0) <= 0.5
+    assert spectrum.azimuth is not None
+    assert float(spectrum.azimuth.max()) == pytest.approx(1.0, abs=0.01)
 
 
 def test_ambisonic_sound_without_a_direction() -> None:

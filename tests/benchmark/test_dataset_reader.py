@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,13 @@ import soundfile
 from avbench.benchmark import dataset as dataset_module
 from avbench.benchmark.dataset import input_columns, open_dataset
 from avbench.benchmark.model_api import Modality
+from avbench.benchmark.probes import Probe, plan_probes
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import axis_rotation
-from avbench.preprocessing.recording import ArrayKind, Scale
+from avbench.preprocessing.recording import AmbisonicConvention, ArrayKind, Scale
 from avbench.preprocessing.schema import COLUMN_BY_NAME, Role
+from avbench.preprocessing.shard_file import describe_shard
+from avbench.preprocessing.shards import iter_rows, row_digest
 
 
 @pytest.fixture
@@ -43,6 +47,32 @@ def test_inputs_are_what_was_written(folder: Path, pair_row):
     np.testing.assert_array_equal(pair.sound_b.mic_positions_m, row["mic_positions_m"])
     np.testing.assert_array_equal(pair.intrinsics, [[30.0, 0.0, 15.5], [0.0, 31.0, 11.5], [0.0, 0.0, 1.0]])
     np.testing.assert_array_equal(pair.up_a, [0.0, -1.0, 0.0])
+
+
+AMBISONIC = {"array_kind": "ambisonic", "audio_channels": 3, "mic_positions_m": None}
+
+
+@pytest.mark.parametrize("convention", [None, *AmbisonicConvention])
+def test_the_ambisonic_convention_is_that_of_the_row(tmp_path: Path, pair_row, write_dataset, convention):
+    row = pair_row("p") | AMBISONIC | {"ambisonic_convention": convention}
+    (pair,) = open_dataset(write_dataset(tmp_path / "data", {"test": [row]})).inputs("test")
+    expected = convention or AmbisonicConvention.ACN_SN3D
+    assert (pair.sound_a.ambisonic_convention, pair.sound_b.ambisonic_convention) == (expected, expected)
+
+
+def test_a_data_set_of_the_first_schema_is_read(tmp_path: Path, pair_row, write_dataset):
+    folder = write_dataset(tmp_path / "data", {"test": [pair_row(f"p{i}") | AMBISONIC for i in range(3)]})
+    (shard,) = (folder / "data").glob("*.parquet")
+    table = pq.read_table(shard).drop_columns(["ambisonic_convention"])
+    pq.write_table(table.replace_schema_metadata({**table.schema.metadata, b"schema_version": b"1"}), shard)
+    record = describe_shard(shard, name=f"data/{shard.name}", split="test", rows=3)
+    (folder / "manifest.json").write_text(json.dumps({"dataset_fingerprint": "old", "shards": [asdict(record)]}))
+    dataset = open_dataset(folder)
+    assert [pair.sound_a.ambisonic_convention for pair in dataset.inputs("test")] == [AmbisonicConvention.ACN_SN3D] * 3
+    assert dataset.table("test", ["ambisonic_convention"]).column(0).to_pylist() == [None] * 3
+    assert {plan.probe: len(plan.pair_ids) for plan in plan_probes(dataset, "test")}[Probe.MIRRORED] == 3
+    row = next(iter_rows([shard]))
+    assert row_digest(row) == row_digest(pair_row("p0") | AMBISONIC)
 
 
 @pytest.mark.parametrize(("start", "stop"), [(0, None), (4, 9), (5, 6), (10, 50), (3, 3), (6, 11)])

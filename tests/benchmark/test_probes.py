@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from avbench.benchmark.audio.ambisonic import AmbisonicConvention, camera_components
+from avbench.benchmark.audio.ambisonic import camera_components
 from avbench.benchmark.commands import evaluate
 from avbench.benchmark.corruptions.randomness import Stream
 from avbench.benchmark.dataset import open_dataset
@@ -18,12 +18,12 @@ from avbench.benchmark.model_api import PairInput, SoundClip
 from avbench.benchmark.probes import KIND, Probe, mirrored, mono, mute, noisy, permuted, plan_probes
 from avbench.benchmark.sound_donors import PairSound, other_scene_donors, same_scene_donors, shifted_donors
 from avbench.preprocessing.geometry import axis_rotation
-from avbench.preprocessing.recording import ArrayKind, SampleFormat
+from avbench.preprocessing.recording import AmbisonicConvention, ArrayKind, SampleFormat
 from avbench.preprocessing.sound_clip import encode_clip
 from prepared_data import pair_row, write_dataset
 
 SECOND = 1_000_000_000
-MICROPHONES = ("microphones", 3, 8000)
+MICROPHONES = ("microphones", None, 3, 8000)
 
 
 def clip(channels: int = 4, kind: ArrayKind = ArrayKind.MICROPHONES, samples: int = 500, seed: int = 0) -> SoundClip:
@@ -80,11 +80,14 @@ def test_a_mirrored_array_is_said_to_be_mirrored_and_ears_change_places():
     np.testing.assert_array_equal(mirrored(ears).samples, ears.samples[:, ::-1])
 
 
-@pytest.mark.parametrize("channels", [4, 9])
-def test_mirrored_ambisonics_is_heard_from_the_other_side(channels: int):
-    own = clip(channels, ArrayKind.AMBISONIC)
-    here = camera_components(own.samples.T, AmbisonicConvention.ACN_SN3D)
-    there = camera_components(mirrored(own).samples.T, AmbisonicConvention.ACN_SN3D)
+@pytest.mark.parametrize(
+    ("channels", "convention"),
+    [*((4, convention) for convention in AmbisonicConvention), (9, AmbisonicConvention.ACN_N3D)],
+)
+def test_mirrored_ambisonics_is_heard_from_the_other_side(channels: int, convention: AmbisonicConvention):
+    own = replace(clip(channels, ArrayKind.AMBISONIC), ambisonic_convention=convention)
+    here = camera_components(own.samples.T, convention)
+    there = camera_components(mirrored(own).samples.T, convention)
     # Pressure, then camera x (right), y (down), z (forward): only right and left are exchanged.
     np.testing.assert_allclose(there, here * np.array([1, -1, 1, 1])[:, None], atol=1e-7)
     if channels == 9:

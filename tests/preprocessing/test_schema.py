@@ -21,6 +21,7 @@ from avbench.preprocessing.schema import (
     huggingface_features,
     pair_schema,
     table_from_rows,
+    with_later_columns,
 )
 from sample_rows import sample_row
 
@@ -91,9 +92,9 @@ def test_rows_that_are_not_whole_are_refused() -> None:
 
 def test_another_version_or_column_is_refused_in_one_line() -> None:
     schema = pair_schema()
-    with pytest.raises(InputError, match=r"f: schema_version: found none, expected '1'"):
+    with pytest.raises(InputError, match=r"f: schema_version: found none, expected '1' or '2'"):
         check_schema(schema.remove_metadata(), "f")
-    with pytest.raises(InputError, match=r"found '0', expected '1'; make the shards again"):
+    with pytest.raises(InputError, match=r"found '0', expected '1' or '2'; make the shards again"):
         check_schema(schema.with_metadata({**schema.metadata, b"schema_version": b"0"}), "f")
     index = schema.get_field_index("gap_s")
     with pytest.raises(InputError, match="f: column gap_s: found no such column, expected double"):
@@ -101,6 +102,19 @@ def test_another_version_or_column_is_refused_in_one_line() -> None:
     with pytest.raises(InputError, match="f: column gap_s: found float, expected double"):
         check_schema(schema.set(index, pa.field("gap_s", pa.float32())), "f")
     assert schema.metadata[b"schema_version"].decode() == SCHEMA_VERSION
+
+
+def test_a_file_of_the_first_schema_is_read_with_nulls_for_later_columns() -> None:
+    later = [column.name for column in COLUMNS if column.since != "1"]
+    assert later == ["ambisonic_convention"]
+    table = table_from_rows([sample_row()])
+    old = table.drop_columns(later)
+    old = old.replace_schema_metadata({**old.schema.metadata, b"schema_version": b"1"})
+    check_schema(old.schema, "f")
+    assert with_later_columns(old).to_pylist() == [sample_row()]
+    assert with_later_columns(old.select(["gap_s"]), ["gap_s"]).column_names == ["gap_s"]
+    with pytest.raises(InputError, match="column ambisonic_convention: found no such column"):
+        check_schema(table.drop_columns(later).schema, "f")
 
 
 def test_the_hugging_face_library_reads_the_same_features_from_the_schema() -> None:

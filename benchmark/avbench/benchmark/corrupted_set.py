@@ -27,7 +27,7 @@ from avbench.preprocessing.locks import sole_writer
 from avbench.preprocessing.manifest import MANIFEST_NAME
 from avbench.preprocessing.picture import PictureFormat, brightness, decode_picture, encode_picture, sharpness
 from avbench.preprocessing.publish import CARD_NAME, WORK_FOLDER, check_is_ours
-from avbench.preprocessing.schema import SCHEMA_VERSION
+from avbench.preprocessing.schema import DIGEST_VERSION, SCHEMA_VERSION
 from avbench.preprocessing.shard_file import describe_shard
 from avbench.preprocessing.shards import (
     DATA_FOLDER,
@@ -290,5 +290,5 @@ def _written(fields: Mapping[str, Any]) -> WrittenSplit:
 
 def _fingerprint(described: Mapping[str, Any], written: Iterable[WrittenSplit]) -> str:
     lines = [f"{found.split}\t{found.rows_sha256}" for found in written]
-    head = [SCHEMA_VERSION, described["source_fingerprint"], described["suite_fingerprint"]]
+    head = [DIGEST_VERSION, described["source_fingerprint"], described["suite_fingerprint"]]
     return hashlib.sha256("\n".join([*head, *lines]).encode()).hexdigest()

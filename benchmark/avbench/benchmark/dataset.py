@@ -25,8 +25,8 @@ from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import is_rotation
 from avbench.preprocessing.manifest import MANIFEST_NAME, shard_records
 from avbench.preprocessing.picture import decode_picture
-from avbench.preprocessing.recording import ArrayKind, SampleFormat, Scale
-from avbench.preprocessing.schema import Role, column_names
+from avbench.preprocessing.recording import AmbisonicConvention, ArrayKind, SampleFormat, Scale
+from avbench.preprocessing.schema import Role, column_names, with_later_columns
 from avbench.preprocessing.shard_file import ShardRecord, damaged_shard, lacking_labels, open_shard
 from avbench.preprocessing.shards import DATA_FOLDER, dataset_shards, dataset_splits, iter_rows
 from avbench.preprocessing.sound_clip import decode_clip
@@ -46,6 +46,7 @@ _OF_MODALITY = {
             "audio_valid_start_b",
             "audio_valid_stop_b",
             "array_kind",
+            "ambisonic_convention",
             "mic_positions_m",
         }
     ),
@@ -346,10 +347,12 @@ class _DatasetFacts:
 def _read(file: pq.ParquetFile, group: int | None, columns: list[str], path: Path) -> pa.Table:
     try:
         if group is None:
-            return file.read(columns=columns, use_threads=False)
-        return file.read_row_group(group, columns=columns, use_threads=False)
+            table = file.read(columns=columns, use_threads=False)
+        else:
+            table = file.read_row_group(group, columns=columns, use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise damaged_shard(path, error) from error
+    return with_later_columns(table, columns)
 
 
 def _pair_input(row: Mapping[str, Any], modalities: frozenset[Modality], path: Path) -> PairInput:
@@ -399,6 +402,8 @@ def _sound(row: Mapping[str, Any], view: str, modalities: frozenset[Modality], w
         valid_start=row[f"audio_valid_start_{view}"],
         valid_stop=row[f"audio_valid_stop_{view}"],
         array_kind=ArrayKind(row["array_kind"]),
+        # Null is the documented default: data sets of the first schema do not say it.
+        ambisonic_convention=AmbisonicConvention(row["ambisonic_convention"] or AmbisonicConvention.ACN_SN3D),
         mic_positions_m=None if positions is None else _read_only(np.array(positions, dtype=np.float64)),
     )
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avbench.preprocessing.geometry import FloatArray
-from avbench.preprocessing.recording import ArrayKind, Scale
+from avbench.preprocessing.recording import AmbisonicConvention, ArrayKind, Scale
 
 
 class Modality(StrEnum):
@@ -38,6 +38,7 @@ class SoundClip:
         valid_stop: One past the last such sample.
         array_kind: What the channels are.
         mic_positions_m: (channels, 3) in camera axes, or None.
+        ambisonic_convention: Order and normalisation of ambisonic channels; it says nothing of other kinds.
     """
 
     samples: NDArray[np.float32]
@@ -46,6 +47,7 @@ class SoundClip:
     valid_stop: int
     array_kind: ArrayKind
     mic_positions_m: FloatArray | None
+    ambisonic_convention: AmbisonicConvention = AmbisonicConvention.ACN_SN3D
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from avbench.benchmark.audio.ambisonic import left_right_signs
 from avbench.benchmark.conditions import Condition
 from avbench.benchmark.corruptions.randomness import Stream
 from avbench.benchmark.dataset import PairDataset
@@ -28,7 +29,7 @@ from avbench.benchmark.sound_donors import (
     same_scene_donors,
     shifted_donors,
 )
-from avbench.preprocessing.recording import ArrayKind
+from avbench.preprocessing.recording import AmbisonicConvention, ArrayKind
 
 PROBES_VERSION = 1
 """Raised whenever a probe gives other sound."""
@@ -40,7 +41,7 @@ _LARGEST_SAMPLE = np.float32(1.0 - 2.0**-24)
 _COLUMNS = (
     *("pair_id", "recording_id", "group_id", "time_a_ns", "time_b_ns"),
     *("audio_valid_stop_a", "audio_valid_stop_b"),
-    *("array_kind", "audio_channels", "audio_sample_rate_hz", "mic_positions_m"),
+    *("array_kind", "ambisonic_convention", "audio_channels", "audio_sample_rate_hz", "mic_positions_m"),
 )
 
 
@@ -135,7 +136,7 @@ def plan_probes(dataset: PairDataset, split: str) -> list[ProbePlan]:
             row["group_id"],
             row["time_a_ns"],
             row["time_b_ns"],
-            (row["array_kind"], row["audio_channels"], row["audio_sample_rate_hz"]),
+            (row["array_kind"], row["ambisonic_convention"], row["audio_channels"], row["audio_sample_rate_hz"]),
         )
         for number, row in enumerate(rows)
         if row["pair_id"] in heard
@@ -177,14 +178,11 @@ def mono(clip: SoundClip) -> SoundClip:
 def mirrored(clip: SoundClip) -> SoundClip:
     """Left and right exchanged: two ears or stereo channels change places, microphones are said to be mirrored.
 
-    Of ambisonic sound (order W Y Z X, or more channels in ACN order) the components of negative degree change sign:
-    those are odd in the axis that points left.
+    Of ambisonic sound the components that are odd in the axis that points left change sign.
     """
     if clip.array_kind is ArrayKind.AMBISONIC:
-        channels = np.arange(clip.samples.shape[1])
-        order = np.floor(np.sqrt(channels))
-        sign = np.where(channels - order * (order + 1) < 0, -1.0, 1.0).astype(np.float32)
-        return replace(clip, samples=clip.samples * sign)
+        signs = left_right_signs(clip.samples.shape[1], clip.ambisonic_convention)
+        return replace(clip, samples=clip.samples * signs)
     if clip.array_kind in (ArrayKind.BINAURAL, ArrayKind.STEREO):
         return replace(clip, samples=np.ascontiguousarray(clip.samples[:, ::-1]))
     if clip.mic_positions_m is None:
@@ -299,4 +297,7 @@ def _has_sides(row: Mapping[str, object]) -> bool:
     kind = row["array_kind"]
     if kind == ArrayKind.MICROPHONES:
         return row["mic_positions_m"] is not None
-    return kind == ArrayKind.AMBISONIC or row["audio_channels"] == 2
+    if kind == ArrayKind.AMBISONIC:
+        # Which components of higher orders are odd to the left is known in ACN order only.
+        return row["audio_channels"] == 4 or row["ambisonic_convention"] != AmbisonicConvention.FUMA
+    return row["audio_channels"] == 2

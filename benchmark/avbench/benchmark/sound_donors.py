@@ -19,8 +19,8 @@ LEAST_SHIFT_S = 1.0
 MOST_SHIFT_S = 5.0
 _NS = 1_000_000_000
 
-Format = tuple[str, int, int]
-"""Array kind, channels and sample rate: sound of another format would give itself away."""
+Format = tuple[str, str | None, int, int]
+"""Array kind, ambisonic convention, channels and sample rate: sound of another format would give itself away."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from avbench.preprocessing.documents import MissingFileError, read_json, structured
 from avbench.preprocessing.errors import InputError
-from avbench.preprocessing.schema import CONVENTIONS, SCHEMA_VERSION
+from avbench.preprocessing.schema import CONVENTIONS, DIGEST_VERSION, SCHEMA_VERSION
 from avbench.preprocessing.shard_file import ShardRecord
 from avbench.preprocessing.structure import Count, Sha256, Text, shown
 
@@ -130,7 +130,7 @@ class Manifest:
     def dataset_fingerprint(self) -> str:
         """Hash over the content of all rows and their splits, whatever their order and packing."""
         lines = sorted(f"{r.prepared.recording_id}\t{r.split}\t{r.prepared.rows_sha256}" for r in self.recordings)
-        return hashlib.sha256("\n".join([SCHEMA_VERSION, *lines]).encode()).hexdigest()
+        return hashlib.sha256("\n".join([DIGEST_VERSION, *lines]).encode()).hexdigest()
 
     def splits(self) -> dict[str, dict[str, int]]:
         """Numbers of recordings, groups, pairs and bytes by split, splits sorted by name."""

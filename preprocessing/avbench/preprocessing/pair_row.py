@@ -19,11 +19,13 @@ from avbench.preprocessing.geometry import FloatArray, relative_pose, rotation_a
 from avbench.preprocessing.pairs import Moments
 from avbench.preprocessing.picture import PictureFormat, brightness, decode_picture, encode_picture, sharpness
 from avbench.preprocessing.recording import (
+    AmbisonicConvention,
     ArrayKind,
     Camera,
     ErrorHandler,
     Frame,
     Recording,
+    Rig,
     Scale,
     SoundSource,
     UpSource,
@@ -311,6 +313,7 @@ def _sound_columns(recording: Recording, *, present: bool) -> dict[str, Any]:
                 "audio_sample_rate_hz",
                 "audio_channels",
                 "array_kind",
+                "ambisonic_convention",
                 "mic_positions_m",
                 "sync_offset_ms",
                 "sync_sigma_ms",
@@ -323,10 +326,18 @@ def _sound_columns(recording: Recording, *, present: bool) -> dict[str, Any]:
         "audio_sample_rate_hz": sound.sample_rate_hz,
         "audio_channels": sound.channels,
         "array_kind": str(kind),
+        "ambisonic_convention": _ambisonic_convention(kind, rig),
         "mic_positions_m": None if positions is None else np.asarray(positions, dtype=np.float64).tolist(),
         "sync_offset_ms": recording.sync_offset_ns / 1e6,
         "sync_sigma_ms": None if recording.sync_sigma_ns is None else recording.sync_sigma_ns / 1e6,
     }
+
+
+def _ambisonic_convention(kind: ArrayKind, rig: Rig | None) -> str | None:
+    if kind is not ArrayKind.AMBISONIC:
+        return None
+    stated = None if rig is None else rig.ambisonic_convention
+    return str(stated or AmbisonicConvention.ACN_SN3D)
 
 
 def direction_sigma_deg(position_sigma: float | None, baseline: float | None) -> float | None:

@@ -35,6 +35,14 @@ class ArrayKind(StrEnum):
     AMBISONIC = "ambisonic"  # first-order B-format
 
 
+class AmbisonicConvention(StrEnum):
+    """Order and normalisation of ambisonic channels; the axes are x forward, y left, z up."""
+
+    ACN_SN3D = "acn_sn3d"  # W Y Z X, all of gain 1 along an axis: AmbiX, the default
+    ACN_N3D = "acn_n3d"  # W Y Z X, W weaker than the others by the root of 3
+    FUMA = "fuma"  # W X Y Z, W weaker by the root of 2: Furse-Malham, the older B-format
+
+
 class UpSource(StrEnum):
     """Where the up vectors come from."""
 
@@ -92,10 +100,12 @@ class Rig:
     Attributes:
         array_kind: What the channels are.
         mic_positions_m: (channels, 3) in the axes of the upright camera, metres; None where unknown.
+        ambisonic_convention: Order and normalisation of ambisonic channels; None for other kinds.
     """
 
     array_kind: ArrayKind
     mic_positions_m: FloatArray | None = None
+    ambisonic_convention: AmbisonicConvention | None = None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@
 
     [microphones]
     array_kind = "microphones"          # microphones, binaural, stereo or ambisonic
+    # ambisonics = "acn_sn3d"           # acn_sn3d, acn_n3d or fuma, of ambisonic channels
     positions_m = [                     # one for each channel, in camera axes: x right, y down, z forward
         [-0.05, 0.01, 0.00],
         [0.05, 0.01, 0.00],
@@ -70,7 +71,7 @@ from avbench.preprocessing.geometry import FloatArray, is_rotation, nearest_rota
 from avbench.preprocessing.media.streams import StreamChoice
 from avbench.preprocessing.picture_axes import AxesOf, PictureStatement, Placed
 from avbench.preprocessing.pose_convention import CameraAxes, PoseTransform, TimeUnit, TrajectoryConvention
-from avbench.preprocessing.recording import ArrayKind, Camera, Distortion, Scale, UpSource
+from avbench.preprocessing.recording import AmbisonicConvention, ArrayKind, Camera, Distortion, Scale, UpSource
 
 COMMON_RIG = "rig.toml"
 """File with what is common to all recordings of a folder and the folders in it."""
@@ -78,7 +79,7 @@ COMMON_RIG = "rig.toml"
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "": ("licence", "group", "split", "axes_of"),
     "camera": ("width", "height", "fx", "fy", "cx", "cy", "distortion", "coefficients", "axes_of", "turn_deg"),
-    "microphones": ("array_kind", "positions_m", "axes_of"),
+    "microphones": ("array_kind", "positions_m", "axes_of", "ambisonics", "use_first_order"),
     "time": ("trajectory_offset_s", "sound_offset_s", "sync_sigma_s", "first_pose", "sound_rate_hz"),
     "streams": ("video", "sound"),
     "trajectory": (
@@ -131,6 +132,8 @@ class RigFile:
         camera: Intrinsics, of the picture that `picture` names.
         picture: Whose axes are meant, and how the picture is turned.
         array_kind: What the channels of the sound are, None where unstated.
+        ambisonic_convention: Order and normalisation of ambisonic channels, None where unstated.
+        use_first_order: Whether the first order of a higher order of ambisonics is to be read.
         mic_positions_m: (channels, 3) in the camera axes that `picture` names, None where unstated.
         convention: How to understand the trajectory file.
         up_source: Where up vectors come from, None where unstated.
@@ -146,6 +149,8 @@ class RigFile:
     camera: Camera
     picture: PictureStatement
     array_kind: ArrayKind | None
+    ambisonic_convention: AmbisonicConvention | None
+    use_first_order: bool
     mic_positions_m: FloatArray | None
     convention: TrajectoryConvention
     up_source: UpSource | None
@@ -176,11 +181,18 @@ def read_rig(files: Sequence[Path]) -> RigFile:
             raise fields.error("microphones.positions_m", "positions of ambisonic channels", "none: they share a place")
         if np.abs(positions).max() > _MAX_EXTENT_M:
             raise fields.error("microphones.positions_m", f"{np.abs(positions).max():g} m", "metres in camera axes")
+    for name in ("microphones.ambisonics", "microphones.use_first_order"):
+        if fields.has(name):
+            array_kind = array_kind or ArrayKind.AMBISONIC
+            if array_kind is not ArrayKind.AMBISONIC:
+                raise fields.error(name, f'array_kind = "{array_kind}" beside it', 'array_kind = "ambisonic"')
     sigma_s = fields.number("time.sync_sigma_s", at_least=0.0)
     return RigFile(
         camera=_camera(fields),
         picture=_picture(fields),
         array_kind=array_kind,
+        ambisonic_convention=fields.choice("microphones.ambisonics", AmbisonicConvention),
+        use_first_order=fields.flag("microphones.use_first_order"),
         mic_positions_m=positions,
         convention=_convention(fields),
         up_source=_up_source(fields),
@@ -409,6 +421,13 @@ class _Fields:
     def choice(self, name: str, kind: type[_Choice]) -> _Choice | None:
         value = self.one_of(name, [str(member) for member in kind])
         return None if value is None else kind(value)
+
+    def flag(self, name: str) -> bool:
+        """A yes or no; no where it is not given."""
+        value = self._get(name)
+        if value is not None and not isinstance(value, bool):
+            raise self.error(name, _described(value), "true or false")
+        return bool(value)
 
     def number(self, name: str, *, at_least: float | None = None) -> float | None:
         value = self._get(name)

@@ -18,13 +18,20 @@ import pyarrow as pa
 
 from avbench.preprocessing.errors import InputError
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
+
+READABLE_VERSIONS = ("1", "2")
+"""Versions that are read; columns that came later than a file are null in it."""
+
+DIGEST_VERSION = "1"
+"""Version of how content is hashed: a data set that says the same keeps its fingerprint when columns are added."""
 
 CONVENTIONS = {
     "camera_axes": "OpenCV: x right, y down, z forward, of the image as stored (upright, rectified to a pinhole)",
     "rotation_a_b": "3x3 row-major; maps directions of camera b into camera a: R(inv(T_world_a) @ T_world_b)",
     "translation_a_b_m": "where camera b sits, in the axes of camera a",
     "microphones": "positions in metres in the axes of the camera of the same row; channel order is row order",
+    "ambisonics": "axes x forward, y left, z up of the camera of the same row; acn_sn3d unless the row says otherwise",
     "principal_point": "the centre of the top left pixel is (0, 0)",
     "time": "integer nanoseconds on one clock per recording; frames by presentation time stamp",
 }
@@ -49,6 +56,7 @@ class Column:
         unit: The unit of its values, "" for none.
         description: What it is.
         nullable: Whether a row may leave it empty.
+        since: Version of the schema that it came with; null in older files.
     """
 
     name: str
@@ -57,6 +65,7 @@ class Column:
     unit: str
     description: str
     nullable: bool = False
+    since: str = "1"
 
 
 _ENCODED = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -99,6 +108,15 @@ COLUMNS: tuple[Column, ...] = (
     Column("audio_valid_start_b", _I64, _IN, "samples", "first sample of clip b that is not padding", nullable=True),
     Column("audio_valid_stop_b", _I64, _IN, "samples", "one past the last such sample", nullable=True),
     Column("array_kind", _S, _IN, "", "microphones, binaural, stereo or ambisonic", nullable=True),
+    Column(
+        "ambisonic_convention",
+        _S,
+        _IN,
+        "",
+        "order and normalisation of ambisonic channels: acn_sn3d (also where null), acn_n3d or fuma",
+        nullable=True,
+        since="2",
+    ),
     Column("mic_positions_m", _POSITIONS, _IN, "m", "channels x 3 in camera axes; null where unknown", nullable=True),
     # gravity
     Column("up_a", _VECTOR3, _IN, "", "unit vector against gravity in the axes of camera a", nullable=True),
@@ -155,6 +173,8 @@ COLUMNS: tuple[Column, ...] = (
 )
 
 COLUMN_BY_NAME = {column.name: column for column in COLUMNS}
+LATER_COLUMNS = frozenset(column.name for column in COLUMNS if column.since != READABLE_VERSIONS[0])
+"""Columns that files of an older version may be without; they are null there."""
 IMAGE_COLUMNS = ("image_a", "image_b")
 AUDIO_COLUMNS = ("audio_a", "audio_b")
 
@@ -219,15 +239,17 @@ def check_schema(found: pa.Schema, where: str, *, optional: Collection[str] = ()
         InputError: The version is missing or another one, or a column is missing or of another type.
     """
     version = (found.metadata or {}).get(b"schema_version", b"").decode()
-    if version != SCHEMA_VERSION:
+    if version not in READABLE_VERSIONS:
         raise InputError(
             f"{where}: schema_version",
             found=repr(version) if version else "none",
-            expected=repr(SCHEMA_VERSION),
+            expected=" or ".join(repr(readable) for readable in READABLE_VERSIONS),
             hint="make the shards again with this version's `avbench prepare`",
         )
     for column in COLUMNS:
         index = found.get_field_index(column.name)
+        if index < 0 and READABLE_VERSIONS.index(column.since) > READABLE_VERSIONS.index(version):
+            continue
         if index < 0:
             if column.name in optional:
                 continue
@@ -236,6 +258,20 @@ def check_schema(found: pa.Schema, where: str, *, optional: Collection[str] = ()
             raise InputError(
                 f"{where}: column {column.name}", found=str(found.field(index).type), expected=str(column.arrow_type)
             )
+
+
+def with_later_columns(table: pa.Table, wanted: Iterable[str] | None = None) -> pa.Table:
+    """A table read from a file that passed `check_schema`, with the columns that came later than the file, as nulls.
+
+    Args:
+        table: The columns that the file has.
+        wanted: Names of the columns that were asked for; all without it.
+    """
+    missing = LATER_COLUMNS.intersection(COLUMN_BY_NAME if wanted is None else wanted) - set(table.column_names)
+    for column in COLUMNS:
+        if column.name in missing:
+            table = table.append_column(column.name, pa.nulls(table.num_rows, column.arrow_type))
+    return table
 
 
 def table_from_rows(rows: Iterable[dict[str, Any]]) -> pa.Table:

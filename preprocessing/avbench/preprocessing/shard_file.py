@@ -25,6 +25,7 @@ from avbench.preprocessing.schema import (
     AUDIO_COLUMNS,
     COLUMN_BY_NAME,
     IMAGE_COLUMNS,
+    LATER_COLUMNS,
     Role,
     check_schema,
     column_names,
@@ -114,7 +115,7 @@ def open_shard(
         raise damaged_shard(path, error) from error
     with ExitStack() as stack:
         stack.callback(file.close)
-        present = set(file.schema_arrow.names)
+        present = LATER_COLUMNS.union(file.schema_arrow.names)
         if record is not None and other_size and present.issuperset(column_names()):
             raise _not_the_one(path, f"{path.stat().st_size} bytes", f"{record.bytes}")
         check_schema(file.schema_arrow, str(path), optional=frozenset(column_names(Role.LABEL, Role.LABEL_DERIVED)))

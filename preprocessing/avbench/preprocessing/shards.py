@@ -27,9 +27,11 @@ from avbench.preprocessing.schema import (
     AUDIO_COLUMNS,
     COLUMNS,
     IMAGE_COLUMNS,
+    LATER_COLUMNS,
     column_names,
     pair_schema,
     table_from_rows,
+    with_later_columns,
 )
 from avbench.preprocessing.shard_file import ShardRecord, damaged_shard, describe_shard, open_shard
 from avbench.preprocessing.sound_clip import decode_clip
@@ -226,9 +228,8 @@ def read_span(span: Span) -> Iterator[dict[str, Any]]:
 
 def _read_group(file: pq.ParquetFile, group: int, columns: Sequence[str] | None, path: Path) -> list[dict[str, Any]]:
     try:
-        rows: list[dict[str, Any]] = file.read_row_group(
-            group, columns=None if columns is None else list(columns), use_threads=False
-        ).to_pylist()
+        table = file.read_row_group(group, columns=None if columns is None else list(columns), use_threads=False)
+        rows: list[dict[str, Any]] = with_later_columns(table, columns).to_pylist()
     except (pa.ArrowException, OSError) as error:
         raise damaged_shard(path, error) from error
     return rows
@@ -238,7 +239,9 @@ def row_digest(row: dict[str, Any]) -> str:
     """SHA-256 of what a row says, in hex: independent of the file, its packing and the split the row is put into."""
     digest = hashlib.sha256()
     for column in COLUMNS:
-        if column.name != "split":
+        # A column that came later and says nothing leaves the digest as it was.
+        later = column.name in LATER_COLUMNS and row[column.name] is None
+        if column.name != "split" and not later:
             digest.update(column.name.encode())
             _feed(digest, row[column.name])
     return digest.hexdigest()

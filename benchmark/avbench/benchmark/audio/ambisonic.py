@@ -13,19 +13,10 @@ Higher-order recordings in ACN order hold the first order in their first four ch
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-
-class AmbisonicConvention(StrEnum):
-    """Order and normalisation of the channels."""
-
-    ACN_SN3D = "acn_sn3d"
-    ACN_N3D = "acn_n3d"
-    FUMA = "fuma"
-
+from avbench.preprocessing.recording import AmbisonicConvention
 
 # Rows: pressure, then the figures of eight along camera x, y, z, all with the same gain for a plane wave.
 _TO_CAMERA = {
@@ -46,6 +37,23 @@ def camera_components(samples: NDArray[np.float32], convention: AmbisonicConvent
     if channels < 4 or (channels > 4 and convention is AmbisonicConvention.FUMA):
         raise ValueError(f"first-order ambisonics in the convention {convention} has 4 channels, not {channels}")
     return np.asarray(_TO_CAMERA[convention].astype(np.float32) @ samples[..., :4, :], dtype=np.float32)
+
+
+def left_right_signs(channels: int, convention: AmbisonicConvention) -> NDArray[np.float32]:
+    """Signs (channels,) that exchange left and right: components odd in the axis that points left change theirs.
+
+    In ACN order those are the components of negative degree.
+
+    Raises:
+        ValueError: Fewer than four channels, or more than four that are not in ACN order.
+    """
+    if channels < 4 or (channels > 4 and convention is AmbisonicConvention.FUMA):
+        raise ValueError(f"first-order ambisonics in the convention {convention} has 4 channels, not {channels}")
+    if convention is AmbisonicConvention.FUMA:
+        return np.array([1, 1, -1, 1], dtype=np.float32)
+    number = np.arange(channels)
+    order = np.floor(np.sqrt(number))
+    return np.where(number - order * (order + 1) < 0, -1.0, 1.0).astype(np.float32)
 
 
 def beam_power(spectrum: NDArray[np.complex64], directions: ArrayLike) -> NDArray[np.float32]:

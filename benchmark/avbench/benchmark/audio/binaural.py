@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from avbench.benchmark.audio.ambisonic import AmbisonicConvention, camera_components
+from avbench.benchmark.audio.ambisonic import camera_components
 from avbench.benchmark.audio.faults import inspect_channels
 from avbench.benchmark.audio.spectra import SPEED_OF_SOUND_M_S, frame_length, stft
 from avbench.benchmark.model_api import SoundClip
@@ -146,16 +146,13 @@ class EarSignals:
     layout: EarLayout | None
 
 
-def ear_signals(
-    clip: SoundClip | None, convention: AmbisonicConvention = AmbisonicConvention.ACN_SN3D
-) -> EarSignals | NoBinaural:
+def ear_signals(clip: SoundClip | None) -> EarSignals | NoBinaural:
     """Left and right, and where the array allows front and back, of a clip; or why there is none.
 
     Dead, silent, copied and non-finite channels are not chosen. The whole clip is given, padding included.
 
     Args:
         clip: The sound, None where there is none.
-        convention: Order and normalisation of ambisonic channels.
     """
     if clip is None:
         return NoBinaural.NO_SOUND
@@ -167,7 +164,7 @@ def ear_signals(
     if one_point:
         if len(signals) < 4 or not {0, 1, 2, 3} <= set(usable):
             return NoBinaural.UNUSABLE_CHANNELS
-        w, x, _, z = camera_components(signals, convention)
+        w, x, _, z = camera_components(signals, clip.ambisonic_convention)
         half = np.float32(0.5)
         front_back = (half * np.stack([w + z, w - z]), 0.0)
         return EarSignals(half * np.stack([w - x, w + x]), (front_back, front_back), None)
@@ -200,7 +197,6 @@ class BinauralSettings:
         high_hz: Upper edge of the highest band; bands above half the sample rate stay zero.
         frame_s: Frame length.
         hop_s: Time between frames.
-        ambisonic_convention: Order and normalisation of ambisonic channels.
     """
 
     mel_bands: int = 32
@@ -208,7 +204,6 @@ class BinauralSettings:
     high_hz: float = 7500.0
     frame_s: float = 0.064
     hop_s: float = 0.032
-    ambisonic_convention: AmbisonicConvention = AmbisonicConvention.ACN_SN3D
 
     def __post_init__(self) -> None:
         if self.mel_bands < 1 or not 0.0 < self.low_hz < self.high_hz or self.frame_s <= 0.0 or self.hop_s <= 0.0:
@@ -238,7 +233,7 @@ class BinauralFeatures:
 def binaural_features(clip: SoundClip | None, settings: BinauralSettings | None = None) -> BinauralFeatures:
     """Binaural features of one clip, in camera axes (ears turn with the head)."""
     chosen = settings if settings is not None else BinauralSettings()
-    ears = ear_signals(clip, chosen.ambisonic_convention)
+    ears = ear_signals(clip)
     nothing = np.zeros(len(CHANNELS), dtype=np.bool_)
     if clip is None or isinstance(ears, NoBinaural):
         reason = ears if isinstance(ears, NoBinaural) else NoBinaural.NO_SOUND

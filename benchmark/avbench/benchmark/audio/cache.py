@@ -43,7 +43,7 @@ def sound_key(clip: SoundClip, up: FloatArray | None, parameters: Mapping[str, o
     """SHA-256, in hex, of all that a sound feature depends on.
 
     Args:
-        clip: The sound; samples, sample rate, padding, kind and positions all count.
+        clip: The sound; samples, sample rate, padding, kind, convention and positions all count.
         up: (3,) up in camera axes, or None.
         parameters: The feature's name and parameters, whatever JSON can hold.
         version: Version of the code that computes it.
@@ -56,6 +56,7 @@ def sound_key(clip: SoundClip, up: FloatArray | None, parameters: Mapping[str, o
         "sample_rate_hz": clip.sample_rate_hz,
         "valid": [clip.valid_start, clip.valid_stop],
         "array_kind": str(clip.array_kind),
+        "ambisonic_convention": str(clip.ambisonic_convention),
         "positions": _floats(clip.mic_positions_m),
         "up": _floats(up),
     }

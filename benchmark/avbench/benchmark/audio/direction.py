@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avbench.benchmark.audio import lag
-from avbench.benchmark.audio.ambisonic import AmbisonicConvention
 from avbench.benchmark.audio.faults import ChannelReport
 from avbench.benchmark.audio.grid import DirectionGrid
 from avbench.benchmark.audio.spectra import SPEED_OF_SOUND_M_S
@@ -73,7 +72,6 @@ class DirectionSettings:
         hop_share: Hop as a share of the frame.
         speed_of_sound_m_s: Speed of sound.
         music_sources: Sources that NormMUSIC assumes.
-        ambisonic_convention: Order and normalisation of ambisonic channels.
         ear_distance_m: Distance of binaural channels without positions.
         stereo_distance_m: Nominal distance of stereo channels without positions.
     """
@@ -85,7 +83,6 @@ class DirectionSettings:
     hop_share: float = 0.5
     speed_of_sound_m_s: float = SPEED_OF_SOUND_M_S
     music_sources: int = 1
-    ambisonic_convention: AmbisonicConvention = AmbisonicConvention.ACN_SN3D
     ear_distance_m: float = lag.NOMINAL_EAR_DISTANCE_M
     stereo_distance_m: float = lag.NOMINAL_STEREO_DISTANCE_M
 

@@ -131,7 +131,7 @@ def _spectrum(
             )
     if clip.array_kind is ArrayKind.AMBISONIC:
         used = _ambisonic_channels(sound, report)
-        maps = _beam_maps(sound, clip.sample_rate_hz, n_fft, up, settings)
+        maps = _beam_maps(clip, sound, n_fft, up, settings)
         return _result(settings, axes, maps, Method.BEAM, used, report)
     if clip.array_kind is ArrayKind.BINAURAL or (clip.array_kind is ArrayKind.STEREO and positions is None):
         if total != 2:
@@ -293,11 +293,12 @@ def _music_plan(
 
 
 def _beam_maps(
-    sound: NDArray[np.float32], sample_rate_hz: int, n_fft: int, up: FloatArray | None, settings: DirectionSettings
+    clip: SoundClip, sound: NDArray[np.float32], n_fft: int, up: FloatArray | None, settings: DirectionSettings
 ) -> NDArray[np.float32]:
     """Maps (bands, directions) of first-order ambisonics."""
+    sample_rate_hz = clip.sample_rate_hz
     try:
-        parts = ambisonic.camera_components(np.ascontiguousarray(sound.T), settings.ambisonic_convention)
+        parts = ambisonic.camera_components(np.ascontiguousarray(sound.T), clip.ambisonic_convention)
     except ValueError as error:
         raise _NoSpectrumError(NoSpectrum.CHANNEL_COUNT, str(error)) from error
     directions = directions_in_camera(settings.grid, up)

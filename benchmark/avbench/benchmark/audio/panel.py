@@ -10,7 +10,7 @@ from avbench.benchmark.audio.features import DirectionSettings, direction_spectr
 from avbench.benchmark.audio.grid import DirectionGrid
 from avbench.benchmark.model_api import SoundClip
 from avbench.preprocessing.geometry import FloatArray
-from avbench.preprocessing.recording import Rig
+from avbench.preprocessing.recording import AmbisonicConvention, Rig
 
 WINDOW_S = 0.4
 _SETTINGS = DirectionSettings(grid=DirectionGrid(azimuth_bins=120, elevation_deg=(-30.0, 0.0, 30.0)))
@@ -33,7 +33,8 @@ def azimuth_over_time(
     for row, (time, direction) in enumerate(zip(time_s, up, strict=True)):
         centre = round(float(time) * sample_rate_hz)
         part = samples[max(0, centre - half) : centre + half]
-        clip = SoundClip(part, sample_rate_hz, 0, len(part), rig.array_kind, rig.mic_positions_m)
+        convention = rig.ambisonic_convention or AmbisonicConvention.ACN_SN3D
+        clip = SoundClip(part, sample_rate_hz, 0, len(part), rig.array_kind, rig.mic_positions_m, convention)
         spectrum = direction_spectrum(clip, direction, _SETTINGS).azimuth
         if spectrum is not None:
             out[row] = spectrum

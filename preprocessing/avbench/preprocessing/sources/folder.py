@@ -20,6 +20,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from avbench.preprocessing.ambisonics import FIRST_ORDER, first_order_upright, is_higher_order
+from avbench.preprocessing.channel_checks import ambisonic_level_doubt, sound_windows
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import FloatArray
 from avbench.preprocessing.media.container_sound import ContainerSound, open_container_sound
@@ -28,6 +30,7 @@ from avbench.preprocessing.media.sound_clock import StoredSound, coverage_notes,
 from avbench.preprocessing.media.video import VideoFile, open_video
 from avbench.preprocessing.picture_axes import Placed, trajectory_upright, vectors_upright
 from avbench.preprocessing.recording import (
+    AmbisonicConvention,
     ArrayKind,
     Recording,
     Rig,
@@ -142,13 +145,10 @@ def open_ref(ref: RecordingRef) -> Recording:
     sound = _open_sound(sound_path, video_path, video, rig_file)
     microphones = None
     if sound is not None:
-        microphones = _microphones(rigs[-1], rig_file, sound, sound_path or video_path, turns[Placed.MICROPHONES])
-        notes.extend([*sound.notes, *coverage_notes(sound_path or video_path, sound, video.time_ns)])
-        if placement.is_turned and microphones.array_kind is ArrayKind.STEREO and microphones.mic_positions_m is None:
-            notes.append(
-                f"{sound_path or video_path}: left and right are taken to be those of the upright picture; where the "
-                "microphones lie otherwise, give microphones.positions_m"
-            )
+        heard = sound_path or video_path
+        microphones = _microphones(rigs[-1], rig_file, sound, heard, turns[Placed.MICROPHONES])
+        notes.extend([*sound.notes, *coverage_notes(heard, sound, video.time_ns)])
+        notes.extend(_kind_notes(rigs[-1], rig_file, microphones, sound, heard, is_turned=placement.is_turned))
     if rig_file.licence is None:
         notes.append(f"{rigs[-1]}: no licence stated; the rows say {UNSTATED_LICENCE!r}")
     if rig_file.group is None:
@@ -159,7 +159,7 @@ def open_ref(ref: RecordingRef) -> Recording:
         source=str(Layout.FOLDER),
         licence=rig_file.licence or UNSTATED_LICENCE,
         frames=video,
-        sound=sound,
+        sound=_heard(sound, microphones, turns[Placed.MICROPHONES]),
         camera=placement.camera,
         rig=microphones,
         trajectory=poses.trajectory,
@@ -294,10 +294,42 @@ def _microphones(rig_path: Path, rig_file: RigFile, sound: SoundSource, sound_pa
             )
         kind = ArrayKind.STEREO if sound.channels == 2 else ArrayKind.MICROPHONES
     expected = _CHANNELS.get(kind, sound.channels)
-    if sound.channels != expected:
+    higher = kind is ArrayKind.AMBISONIC and is_higher_order(sound.channels)
+    if sound.channels != expected and not (higher and rig_file.use_first_order):
         raise InputError(
             f"{rig_path}: microphones.array_kind",
             found=f"{kind} for the {sound.channels} channels of {sound_path.name}",
             expected=f"{expected} channels",
+            hint="to read the first order alone, set microphones.use_first_order = true" if higher else "",
         )
-    return Rig(kind, None if positions is None else vectors_upright(positions, quarter_turns_cw))
+    convention = None
+    if kind is ArrayKind.AMBISONIC:
+        convention = rig_file.ambisonic_convention or AmbisonicConvention.ACN_SN3D
+    return Rig(kind, None if positions is None else vectors_upright(positions, quarter_turns_cw), convention)
+
+
+def _heard(sound: StoredSound | None, rig: Rig | None, quarter_turns_cw: int) -> SoundSource | None:
+    """The channels of a recording, ambisonic ones as the first order in axes of the upright picture."""
+    if sound is None or rig is None or rig.ambisonic_convention is None:
+        return sound
+    return first_order_upright(sound, rig.ambisonic_convention, quarter_turns_cw)
+
+
+def _kind_notes(
+    rig_path: Path, rig_file: RigFile, rig: Rig, sound: SoundSource, sound_path: Path, *, is_turned: bool
+) -> list[str]:
+    """What was taken for granted of the channels."""
+    if rig.array_kind is ArrayKind.STEREO and rig.mic_positions_m is None and is_turned:
+        otherwise = "where the microphones lie otherwise, give microphones.positions_m"
+        return [f"{sound_path}: left and right are taken to be those of the upright picture; {otherwise}"]
+    if rig.ambisonic_convention is None:
+        return []
+    notes = []
+    if rig_file.ambisonic_convention is None:
+        notes.append(
+            f"{rig_path}: no microphones.ambisonics stated; taken as {rig.ambisonic_convention} (W Y Z X), the default"
+        )
+    if sound.channels > FIRST_ORDER:
+        notes.append(f"{sound_path}: of {sound.channels} ambisonic channels the first {FIRST_ORDER} are read")
+    doubt = ambisonic_level_doubt(sound_windows(sound), sound.sample_rate_hz, rig.ambisonic_convention)
+    return [*notes, f"{sound_path}: {doubt}"] if doubt else notes
