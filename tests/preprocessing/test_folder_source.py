@@ -10,9 +10,13 @@ import pytest
 import soundfile
 
 from avbench.preprocessing.errors import InputError
+from avbench.preprocessing.media.sound_clock import coverage_notes
 from avbench.preprocessing.recording import ArrayKind, Recording, Scale, UpSource
+from avbench.preprocessing.recording_part import PrepareSettings, fingerprint
+from avbench.preprocessing.sound_clip import cut_clip
 from avbench.preprocessing.sources import Layout, RecordingRef, SourceOptions, find_recordings, open_recording
 from media_files import HEIGHT_PX, TICKS, WIDTH_PX, number_of, write_video
+from memory_recording import MemorySound
 
 RATE_HZ = 48_000
 START_S = 2.0  # the video's clock does not begin at zero
@@ -257,15 +261,115 @@ def refused(folder: Path, message: str) -> None:
 @pytest.mark.parametrize(
     ("missing", "message"),
     [
-        ("walk.tum", r"walk: found no trajectory file, expected walk.tum or walk.csv"),
+        ("walk.tum", r"walk: found no trajectory file, expected walk.tum \(or \.csv, \.txt\)"),
         ("walk.toml", r"walk.mp4: found no rig file, expected walk.toml, or rig.toml for the whole folder"),
-        ("walk.mp4", r"walk: found no video file, expected walk.mp4 or walk.mov or walk.mkv or walk.avi"),
+        ("walk.mp4", r"walk: found no video file, expected walk.mp4 \(or \.m4v, "),
     ],
 )
 def test_missing_files(tmp_path: Path, missing: str, message: str) -> None:
     write_recording(tmp_path)
     (tmp_path / missing).unlink()
     refused(tmp_path, message)
+
+
+@pytest.mark.parametrize("suffix", [".wmv", ".FLV", ".insv"])
+def test_a_video_of_a_kind_that_is_not_read_is_said_as_such(tmp_path: Path, suffix: str) -> None:
+    write_recording(tmp_path)
+    (tmp_path / "walk.mp4").rename(tmp_path / f"walk{suffix}")
+    kind = rf"found walk{suffix}, a kind of video file that is not read, expected walk\.mp4 \(or .*; move its streams"
+    refused(tmp_path, kind)
+    (tmp_path / "walk.toml").rename(tmp_path / "rig.toml")  # nothing but the trajectory bears the video's name
+    refused(tmp_path, kind)
+    with pytest.raises(InputError, match=rf"no recording \(walk{suffix}: of a kind that is not read\)"):
+        find_recordings(tmp_path / f"walk{suffix}", SourceOptions())
+
+
+def test_a_sound_file_of_a_kind_that_is_not_read_is_said(tmp_path: Path) -> None:
+    write_recording(tmp_path, channels=0)
+    (tmp_path / "walk.m4a").write_bytes(b"sound")
+    recording = open_only(tmp_path)
+    assert any("walk.m4a: a kind of sound file that is not read" in note for note in recording.notes)
+
+
+def test_links_to_folders_and_files_are_followed_and_circles_end(tmp_path: Path) -> None:
+    source, disk = tmp_path / "source", tmp_path / "disk"
+    write_recording(source / "one")
+    write_recording(disk / "two")
+    write_recording(disk / "three")
+    (source / "two").symlink_to(disk / "two", target_is_directory=True)
+    (source / "three").mkdir()
+    for path in (disk / "three").iterdir():
+        (source / "three" / path.name).symlink_to(path)
+    (source / "again").symlink_to(source / "one", target_is_directory=True)
+    (source / "one" / "up").symlink_to(source, target_is_directory=True)
+    (disk / "two" / "self").symlink_to(disk / "two", target_is_directory=True)
+    refs = find_recordings(source, SourceOptions())
+    assert [ref.recording_id for ref in refs] == ["one/walk", "three/walk", "two/walk"]
+    for ref in refs:
+        assert open_recording(ref, SourceOptions()).frames.time_ns.size == FRAMES
+
+
+def test_a_link_that_leads_nowhere_is_said(tmp_path: Path) -> None:
+    write_recording(tmp_path / "take")
+    (tmp_path / "take" / "walk.wav").unlink()
+    (tmp_path / "take" / "walk.wav").symlink_to(tmp_path / "not mounted" / "walk.wav")
+    (ref,) = find_recordings(tmp_path, SourceOptions())
+    with pytest.raises(InputError, match=r"take/walk\.wav: found a link that leads nowhere"):
+        fingerprint(ref, SourceOptions(), PrepareSettings())
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "stated_hz"), [("48017.8", 48_000), ("47952.047952", 48_000), ("44100", 44_100), ("48100.4", 48_100)]
+)
+def test_a_true_rate_of_the_sound_places_its_samples(tmp_path: Path, rate_hz: str, stated_hz: int) -> None:
+    rig = RIG + f"[time]\nsound_rate_hz = {rate_hz}\nsound_offset_s = 0.25\n"
+    recording = open_only(write_recording(tmp_path, rig=rig))
+    sound = recording.sound
+    assert sound is not None
+    assert (sound.sample_rate_hz, float(sound.clock_rate_hz)) == (stated_hz, float(rate_hz))
+    centre_s = 0.75
+    clip = cut_clip(sound, recording.frames.time_ns[0] + round(centre_s * 1e9), 0.1)
+    count = round(0.1 * stated_hz)
+    assert clip.samples.shape[0] == count
+    written, _ = soundfile.read(tmp_path / "walk.wav", dtype="int16")
+    first = round((centre_s - 0.25) * float(rate_hz) - count / 2)
+    np.testing.assert_array_equal(clip.samples, written[first : first + count])
+    assert any(f"clips say {stated_hz} Hz" in note for note in recording.notes)
+
+
+@pytest.mark.parametrize("rate", ["0", "-1", '"48 kHz"', "2000", "true"])
+def test_a_rate_that_cannot_be_is_refused(tmp_path: Path, rate: str) -> None:
+    refused(write_recording(tmp_path, rig=RIG + f"[time]\nsound_rate_hz = {rate}\n"), r"time\.sound_rate_hz: found")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "offset_s", "said"),
+    [(1.0, 0.0, False), (1.09, 0.0, False), (1.0, 0.09, False), (1.3, 0.0, True), (0.8, 0.0, True), (1.0, -0.3, True)],
+)
+def test_lengths_of_sound_and_pictures_are_compared(
+    tmp_path: Path, seconds: float, offset_s: float, said: bool
+) -> None:
+    rig = RIG + f"[time]\nsound_offset_s = {offset_s}\n"
+    notes = open_only(write_recording(tmp_path, rig=rig, seconds=seconds)).notes
+    assert any(f"its sound lasts {seconds:.3f} s" in note and "the pictures 1.000 s" in note for note in notes) == said
+
+
+def test_the_rate_that_would_fit_is_named() -> None:
+    times_ns = np.arange(0, 600 * 10**9, 10**8, dtype=np.int64)
+    for samples, named in (
+        (
+            600 * 44_100,
+            "44100 Hz instead of 48000 Hz would fit: if the device ran at that, state time.sound_rate_hz = 44100",
+        ),
+        (600 * 48_018, "by 375 parts per million: state time.sound_rate_hz = 48018.0"),
+    ):
+        sound = MemorySound(np.zeros((samples, 1), np.int16), 48_000, start_ns=0)
+        (note,) = coverage_notes("x.wav", sound, times_ns)
+        assert named in note
+        assert "the pictures 600.000 s" in note
+    cut = MemorySound(np.zeros((310 * 48_000, 1), np.int16), 48_000, start_ns=0)
+    (note,) = coverage_notes("x.wav", cut, times_ns)
+    assert "state time" not in note
 
 
 @pytest.mark.parametrize(
@@ -386,7 +490,8 @@ def test_gopro_orientation(tmp_path: Path, shared_data: Path) -> None:
     np.testing.assert_allclose(recording.trajectory.time_ns, recording.frames.time_ns, atol=1e6)
     assert recording.sound is not None
     assert (recording.sound.channels, recording.sound.sample_rate_hz) == (2, 48_000)
-    assert recording.notes == ()
+    (note,) = recording.notes  # an MP4 without edit list
+    assert "its aac sound may come late by about 21.3 ms" in note
 
 
 def test_gopro_structure_from_motion(tmp_path: Path, shared_data: Path) -> None:

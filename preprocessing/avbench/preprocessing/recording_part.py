@@ -271,7 +271,14 @@ def _sound_in_words(sound: SoundSource | None) -> str:
 
 
 def _unreadable(ref: RecordingRef, error: OSError) -> InputError:
-    return InputError(ref.recording_id, found=f"{error.strerror or error}", expected="files that can be read")
+    path = Path(error.filename) if isinstance(error.filename, str) else None
+    expected = "files that can be read"
+    if path is None or not path.is_relative_to(ref.root):
+        return InputError(ref.recording_id, found=f"{error.strerror or error}", expected=expected)
+    leads_nowhere = path.is_symlink() and not path.exists()
+    return InputError(
+        path, found="a link that leads nowhere" if leads_nowhere else f"{error.strerror or error}", expected=expected
+    )
 
 
 def _no_pairs(recording: Recording, counts: CandidateCounts, settings: PrepareSettings) -> InputError:

@@ -83,7 +83,10 @@ def _likely_rate(sound: SoundSource, length_s: float, sound_s: float, before_s: 
     ratio = rate_hz / float(sound.clock_rate_hz)
     usual_hz = min(_USUAL_RATES_HZ, key=lambda rate: abs(rate - rate_hz))
     if abs(rate_hz / usual_hz - 1) < 2e-3 and usual_hz != sound.sample_rate_hz:
-        return f"; {usual_hz} Hz instead of {sound.sample_rate_hz} Hz would fit: state time.sound_rate_hz = {usual_hz}"
+        return (
+            f"; {usual_hz} Hz instead of {sound.sample_rate_hz} Hz would fit: if the device ran at that, state "
+            f"time.sound_rate_hz = {usual_hz}"
+        )
     if abs(ratio - 1) < float(MOST_DRIFT):
         return (
             f"; if both began and ended together, their clocks differ by {(ratio - 1) * 1e6:.0f} parts per million: "

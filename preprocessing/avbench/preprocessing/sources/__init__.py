@@ -12,6 +12,7 @@ from pathlib import Path
 
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.recording import Recording
+from avbench.preprocessing.sources.walk import walk_files
 
 __all__ = ["Layout", "RecordingRef", "SourceOptions", "find_recordings", "open_recording"]
 
@@ -71,7 +72,7 @@ def find_recordings(source: Path, options: SourceOptions) -> list[RecordingRef]:
 
         refs = aria.find(source, options)
     else:
-        from avbench.preprocessing.sources import folder
+        from avbench.preprocessing.sources import folder_files
 
         if options.trajectory is not None:
             raise InputError(
@@ -80,7 +81,7 @@ def find_recordings(source: Path, options: SourceOptions) -> list[RecordingRef]:
                 expected="an Aria recording",
                 hint="put the trajectory beside its video, under the same name",
             )
-        refs = folder.find(source)
+        refs = folder_files.find(source)
     return sorted(refs, key=lambda ref: ref.recording_id)
 
 
@@ -110,7 +111,7 @@ def detect_layout(source: Path) -> Layout:
         raise InputError(source, found="nothing there", expected="a folder of recordings, or one recording")
     if source.is_file():
         return Layout.ARIA if _has_suffix(source, ".vrs") else Layout.FOLDER
-    files = [path for path in source.rglob("*") if path.suffix and path.is_file()]
+    files = [path for path in walk_files(source) if path.suffix]
     vrs = next((path for path in files if _has_suffix(path, ".vrs")), None)
     if vrs is None:
         return Layout.FOLDER

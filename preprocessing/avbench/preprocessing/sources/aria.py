@@ -48,6 +48,7 @@ from avbench.preprocessing.sources.aria_trajectory import (
     read_on_device_vio,
 )
 from avbench.preprocessing.sources.aria_vrs import VIO_STREAM, RgbFrames, VrsFile
+from avbench.preprocessing.sources.walk import walk_files
 
 OVERLAP_TOLERANCE_NS = 20_000_000
 """A trajectory that misses every frame by more than this is not of this recording."""
@@ -72,11 +73,10 @@ def find(source: Path, options: SourceOptions) -> list[RecordingRef]:
         InputError: There is none, or one trajectory is named for several recordings.
     """
     root = source if source.is_dir() else source.parent
-    inside = sorted(source.rglob("*")) if source.is_dir() else [source]
     refs = []
-    for vrs in inside:
+    for vrs in walk_files(source) if source.is_dir() else [source]:
         below = vrs.relative_to(root)
-        if vrs.suffix.lower() != ".vrs" or not vrs.is_file() or any(part.startswith(".") for part in below.parts):
+        if vrs.suffix.lower() != ".vrs":
             continue
         name = below.with_suffix("").as_posix()
         recording_id = name if len(below.parts) > 1 else f"{root.resolve().name}/{name}"

@@ -1,19 +1,12 @@
-"""The folder layout: a video, its trajectory and a rig file under one name, with the sound inside or beside the video.
+"""Recordings of the folder layout, opened; `folder_files` finds them.
 
-    <name>.mp4 | .mov | .mkv | .avi     the video
-    <name>.wav | .flac                  its sound, any number of channels; without it, the sound in the video
-    <name>.tum | .csv | .txt            its trajectory; see `trajectory_file`
-    <name>.toml                         its rig; see `rig_file`
-    rig.toml                            what is common to the recordings of this folder and of those in it
-
-Folders in the folder are searched too: a recording's id is its path without the suffix. The recording's clock is the
-presentation clock of the video, as the container states it. Sound inside the video has stamps on that clock, a sound
-file begins with the first frame, and a trajectory is taken to be on that clock; the rig file's offsets are added.
+The recording's clock is the presentation clock of the video, as the container states it. Sound inside the video has
+stamps on that clock, a sound file begins with the first frame, and a trajectory is taken to be on that clock; the rig
+file's offsets are added.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,75 +35,11 @@ from avbench.preprocessing.recording import (
 from avbench.preprocessing.rig_file import COMMON_RIG, RigFile, read_rig
 from avbench.preprocessing.sources import UNSTATED_LICENCE, Layout, RecordingRef
 from avbench.preprocessing.sources.folder_axes import place
+from avbench.preprocessing.sources.folder_files import RIG_SUFFIX, Role, at_most_one, role_of, the_one, unread_beside
 from avbench.preprocessing.trajectory_file import TrajectoryFile, read_trajectory_file
-
-VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi")
-SOUND_SUFFIXES = (".wav", ".flac")
-TRAJECTORY_SUFFIXES = (".tum", ".csv", ".txt")
-RIG_SUFFIX = ".toml"
-
 
 _CHANNELS = {ArrayKind.BINAURAL: 2, ArrayKind.STEREO: 2, ArrayKind.AMBISONIC: 4}
 _MIN_COVERED_SHARE = 0.5  # of the frames; below it the user is told
-
-
-def find(source: Path) -> list[RecordingRef]:
-    """Find the recordings of a folder, or the one of a video file.
-
-    A name is a recording if it has a video, or a rig file and a trajectory or sound: then its video is missing, which
-    `open_ref` reports.
-
-    Raises:
-        InputError: There is none.
-    """
-    root = source.parent if source.is_file() else source
-    inside = root.iterdir() if source.is_file() else root.rglob("*")
-    found: dict[str, list[Path]] = {}
-    for path in sorted(inside):
-        hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-        if not hidden and _role(path) and path.name != COMMON_RIG and path.is_file():
-            found.setdefault(path.relative_to(root).with_suffix("").as_posix(), []).append(path)
-    if source.is_file():
-        name = source.stem
-        found = {name: found[name]} if _role(source) == "video" and name in found else {}
-    refs = [
-        RecordingRef(name, Layout.FOLDER, root, (*_common_rigs(root, files[0].parent), *_without_remarks(files)))
-        for name, files in found.items()
-        if _is_recording({_role(path) for path in files})
-    ]
-    if not refs:
-        raise InputError(
-            source,
-            found="no recording",
-            expected="<name>.mp4 (.mov, .mkv, .avi) with <name>.tum (.csv, .txt) and <name>.toml, or an Aria .vrs file",
-            hint="see docs/folder_layout.md",
-        )
-    return refs
-
-
-def _role(path: Path) -> str | None:
-    roles = (("video", VIDEO_SUFFIXES), ("sound", SOUND_SUFFIXES), ("trajectory", TRAJECTORY_SUFFIXES))
-    suffix = path.suffix.lower()
-    if suffix == RIG_SUFFIX:
-        return "rig"
-    return next((role for role, suffixes in roles if suffix in suffixes), None)
-
-
-def _is_recording(roles: set[str | None]) -> bool:
-    return "video" in roles or ("rig" in roles and len(roles) > 1)
-
-
-def _without_remarks(files: list[Path]) -> list[Path]:
-    """The files of a recording without a `.txt` beside a `.tum` or `.csv`, which holds something else than poses."""
-    named = any(path.suffix.lower() in TRAJECTORY_SUFFIXES[:2] for path in files)
-    return [path for path in files if not (named and path.suffix.lower() == ".txt")]
-
-
-def _common_rigs(root: Path, folder: Path) -> tuple[Path, ...]:
-    """The common rig files that apply in `folder`, from `root` downwards."""
-    folders = [folder, *folder.parents]
-    candidates = [place / COMMON_RIG for place in reversed(folders[: folders.index(root) + 1])]
-    return tuple(path for path in candidates if path.is_file())
 
 
 def open_ref(ref: RecordingRef) -> Recording:
@@ -119,10 +48,10 @@ def open_ref(ref: RecordingRef) -> Recording:
     Raises:
         InputError: A file is missing, doubled, unreadable or contradicts another.
     """
-    rigs = [path for path in ref.files if _role(path) == "rig"]
-    video_path = _the_one(ref, "video", VIDEO_SUFFIXES)
-    trajectory_path = _the_one(ref, "trajectory", TRAJECTORY_SUFFIXES)
-    sound_path = _at_most_one(ref, "sound")
+    rigs = [path for path in ref.files if role_of(path) is Role.RIG]
+    video_path = the_one(ref, Role.VIDEO)
+    trajectory_path = the_one(ref, Role.TRAJECTORY)
+    sound_path = at_most_one(ref, Role.SOUND)
     if not rigs:
         raise InputError(
             video_path,
@@ -143,6 +72,12 @@ def open_ref(ref: RecordingRef) -> Recording:
     ]
     up_source = _up_source(rigs[-1], rig_file, poses)
     sound = _open_sound(sound_path, video_path, video, rig_file)
+    if sound_path is None:
+        notes += [
+            f"{path}: a kind of sound file that is not read; export it as WAV or FLAC to use it instead of what is in "
+            f"{video_path.name}"
+            for path in unread_beside(ref, Role.SOUND)
+        ]
     microphones = None
     if sound is not None:
         heard = sound_path or video_path
@@ -170,27 +105,6 @@ def open_ref(ref: RecordingRef) -> Recording:
         sync_sigma_ns=rig_file.sync_sigma_ns,
         notes=tuple(notes),
     )
-
-
-def _the_one(ref: RecordingRef, role: str, suffixes: Iterable[str]) -> Path:
-    """The recording's file of a role that it must have."""
-    path = _at_most_one(ref, role)
-    if path is None:
-        where = ref.root / ref.recording_id
-        raise InputError(where, found=f"no {role} file", expected=" or ".join(where.name + end for end in suffixes))
-    return path
-
-
-def _at_most_one(ref: RecordingRef, role: str) -> Path | None:
-    paths = [path for path in ref.files if _role(path) == role]
-    if len(paths) > 1:
-        raise InputError(
-            ref.root / ref.recording_id,
-            found=" and ".join(path.name for path in paths),
-            expected=f"one {role} file",
-            hint="move the others elsewhere",
-        )
-    return paths[0] if paths else None
 
 
 def _check_overlap(path: Path, trajectory: Trajectory, frame_time_ns: NDArray[np.int64]) -> list[str]:
