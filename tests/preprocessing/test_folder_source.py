@@ -359,7 +359,7 @@ def test_the_rate_that_would_fit_is_named() -> None:
     for samples, named in (
         (
             600 * 44_100,
-            "44100 Hz instead of 48000 Hz would fit: if the device ran at that, state time.sound_rate_hz = 44100",
+            "44100 Hz instead of 48000 Hz would fit: if the device ran at that, state",
         ),
         (600 * 48_018, "by 375 parts per million: state time.sound_rate_hz = 48018.0"),
     ):
