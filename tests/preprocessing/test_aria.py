@@ -383,6 +383,18 @@ def test_unpublished_build_has_no_microphone_positions(shared_data: Path, monkey
     assert any("not known for glasses of build 'PVT_SS'" in note for note in recording.notes)
 
 
+def test_poses_of_rotations_only_make_labels_of_rotations_only(bare: Path) -> None:
+    turning = wandering(12)
+    turning[:, :3, 3] = 0.0
+    write_mps(bare / "open_loop_trajectory.csv", turning, STEP_TIMES_NS)
+    recording = opened(bare)
+    assert recording.trajectory.scale is Scale.ROTATION_ONLY
+    assert not recording.trajectory.T_world_camera[:, :3, 3].any()
+    assert any("has no positions: the labels are rotations only" in note for note in recording.notes)
+    (bare / "video.toml").write_text('licence = "CC0-1.0"\ngroup = "g"\nscale = "rotation_only"\n')
+    assert opened(bare).notes == ()
+
+
 def test_what_the_user_says_beside_the_file(bare: Path) -> None:
     write_mps(bare / "open_loop_trajectory.csv", wandering(12), STEP_TIMES_NS)
     plain = opened(bare)
@@ -398,6 +410,7 @@ def test_what_the_user_says_beside_the_file(bare: Path) -> None:
         ("licence = 5", "licence: found int 5"),
         ('place = "x"', "place: found str 'x'"),
         ('split = "dev"', "split: found 'dev', expected one of train, val, test"),
+        ('scale = "metres"', "scale: found 'metres', expected one of metric, unknown, rotation_only"),
         ("licence", "does not read as TOML"),
     ]:
         said.write_text(text)

@@ -105,6 +105,32 @@ def test_pieces_quality_and_gravity(tmp_path: Path) -> None:
     np.testing.assert_allclose(trajectory.T_world_camera[0, :3, 3], [1.0, 2.0, 3.0])
 
 
+@pytest.mark.parametrize("missing", [True, False])
+def test_poses_without_positions_are_rotations_whatever_the_lever_arm(tmp_path: Path, missing: bool) -> None:
+    header = [
+        name for name in HEADER if not (missing and name in ("tx_world_device", "ty_world_device", "tz_world_device"))
+    ]
+    zero: dict[str, object] = {f"t{axis}_world_device": 0.0 for axis in "xyz"}
+    turned = {"qw_world_device": 0.8, "qy_world_device": 0.6}
+    poses = read_mps_csv(write(tmp_path / "t.csv", [zero, zero | turned, zero], header), "")
+    T_device_camera = np.eye(4)
+    T_device_camera[:3, 3] = [0.0008, 0.0, 0.0]
+    trajectory = poses.camera_trajectory(T_device_camera)
+    assert trajectory.scale is Scale.ROTATION_ONLY
+    assert not trajectory.T_world_camera[:, :3, 3].any()
+    with pytest.raises(InputError, match=r'rotations without positions, .*scale = "metric".*rotation_only'):
+        poses.camera_trajectory(T_device_camera, Scale.METRIC)
+
+
+def test_positions_may_be_stated_to_mean_nothing_or_no_metres(tmp_path: Path) -> None:
+    poses = read_mps_csv(write(tmp_path / "t.csv", [{}, {"tz_world_device": 3.5}, {"tz_world_device": 4.0}]), "")
+    assert not poses.camera_trajectory(np.eye(4), Scale.ROTATION_ONLY).T_world_camera[:, :3, 3].any()
+    unknown = poses.camera_trajectory(np.eye(4), Scale.UNKNOWN)
+    assert unknown.scale is Scale.UNKNOWN
+    assert unknown.position_sigma_m == pytest.approx(1.0 / 500.0)  # of how far it gets
+    assert poses.between(0, 10**9).has_position
+
+
 def test_up_is_unknown_where_the_pieces_have_different_gravity(tmp_path: Path) -> None:
     rows: list[dict[str, object]] = [{}, {}, {"gravity_z_world": 0.0, "gravity_y_world": 9.81}]
     assert read_mps_csv(write(tmp_path / "t.csv", rows), "").up_world() is None

@@ -140,9 +140,10 @@ def test_what_is_not_stated_is_said(tmp_path: Path) -> None:
     recording = open_only(write_recording(tmp_path, rig=CAMERA + '[trajectory]\nscale = "unknown"\n'))
     assert recording.licence == "unspecified"
     assert recording.group_id == "walk"
-    assert len(recording.notes) == 2
-    assert "no licence stated" in recording.notes[0]
-    assert "no group stated" in recording.notes[1]
+    assert len(recording.notes) == 3
+    assert "positions of unknown scale are taken to be uncertain by" in recording.notes[0]
+    assert "no licence stated" in recording.notes[1]
+    assert "no group stated" in recording.notes[2]
 
 
 def test_a_trajectory_of_a_part_of_the_video_is_said(tmp_path: Path) -> None:

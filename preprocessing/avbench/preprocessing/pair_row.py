@@ -40,6 +40,8 @@ UNASSIGNED_SPLIT = "unassigned"
 LEAST_VALID_SHARE = 0.5
 """A clip of which less than this lies within the recording's sound counts as missing."""
 
+_FEW_FRAMES = 0.05  # share of the frames that may lie in gaps between poses without a word
+_NO_SPACING_S = 5.0  # nobody samples poses so rarely
 _OVERLAP_GRID = 64  # rays a side: the share is exact to about half a per cent
 
 
@@ -98,6 +100,27 @@ def poses_of_frames(recording: Recording, settings: RowSettings) -> PosesAt:
         max_gap_ns=round(settings.max_pose_gap_s * 1e9),
         tolerance_ns=round(settings.pose_tolerance_s * 1e9),
     )
+
+
+def pose_gap_notes(recording: Recording, settings: RowSettings) -> list[str]:
+    """Notes on frames that have no pose because poses are further apart than is bridged."""
+    known, asked = recording.trajectory.time_ns, recording.frames.time_ns
+    piece = recording.trajectory.segment
+    inside = asked[(asked >= known[0]) & (asked <= known[-1])]
+    after = np.searchsorted(known, inside, side="left")
+    before = np.maximum(after - 1, 0)
+    gap_s = np.where(known[after] == inside, 0, known[after] - known[before]) / 1e9
+    lost = gap_s > settings.max_pose_gap_s
+    if piece is not None:
+        lost &= piece[before] == piece[after]
+    if lost.sum() <= _FEW_FRAMES * len(asked):
+        return []
+    typical_s = float(np.median(gap_s[lost]))
+    hint = f"--max-pose-gap {typical_s * 1.05:.2g} bridges most of them"
+    if typical_s > _NO_SPACING_S:
+        hint = "check trajectory.time_unit in the rig file"
+    apart = f"poses there are {typical_s:.3g} s apart and {settings.max_pose_gap_s:g} s are bridged"
+    return [f"{int(lost.sum())} of {len(asked)} frames have no pose, since {apart}; {hint}"]
 
 
 def moments_of(recording: Recording, poses: PosesAt, settings: RowSettings) -> Moments:

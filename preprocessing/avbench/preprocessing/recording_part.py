@@ -22,7 +22,7 @@ import cv2
 from avbench.preprocessing.atomic import sha256_of
 from avbench.preprocessing.errors import AvbenchError, InputError, OutputError
 from avbench.preprocessing.manifest import PreparedRecording, Refusal
-from avbench.preprocessing.pair_row import RowSettings, moments_of, pair_rows, poses_of_frames
+from avbench.preprocessing.pair_row import RowSettings, moments_of, pair_rows, pose_gap_notes, poses_of_frames
 from avbench.preprocessing.pairs import CandidateCounts, PairSettings, choose_pairs
 from avbench.preprocessing.part_record import finish_part, finished_part
 from avbench.preprocessing.recording import Recording, SoundSource
@@ -232,7 +232,7 @@ def _make_part(task: Task, key: str, part: Path) -> PreparedRecording:
     if damage and rows == 0:
         part.unlink()
         raise damage[0]
-    notes = list(recording.notes)
+    notes = [*recording.notes, *pose_gap_notes(recording, task.settings.rows)]
     if damage:
         lost = choice.counts.chosen - rows
         notes.append(
@@ -299,7 +299,8 @@ def _no_pairs(recording: Recording, counts: CandidateCounts, settings: PrepareSe
             f"{recording.recording_id}: trajectory",
             found=f"{len(known)} poses from {known[0] / 1e9:.3f} to {known[-1] / 1e9:.3f} s",
             expected=f"poses around two frames, which run from {time_ns[0] / 1e9:.3f} to {time_ns[-1] / 1e9:.3f} s",
-            hint="check the time offset of the trajectory, and see --max-pose-gap and --pose-tolerance",
+            hint="; ".join(pose_gap_notes(recording, settings.rows))
+            or "check the time offset of the trajectory, and see --pose-tolerance",
         )
     if counts.no_pose + counts.segment_change == counts.in_gap:
         return InputError(

@@ -51,6 +51,7 @@ from avbench.preprocessing.pose_convention import (
 )
 from avbench.preprocessing.position_noise import relative_position_sigma
 from avbench.preprocessing.recording import Scale, Trajectory
+from avbench.preprocessing.trajectory_checks import check_order_of_quaternions, check_positions, check_speeds
 from avbench.preprocessing.trajectory_table import PoseTable, read_pose_table
 
 QUATERNION_NORM_TOLERANCE = 2e-3
@@ -127,7 +128,26 @@ def read_trajectory_file(
         quality=_quality(table),
     )
     trajectory, notes = _with_position_sigma(path, trajectory, convention)
+    notes += check_speeds(path, trajectory, convention)
+    notes += check_positions(path, position, scale, has_lever=convention.T_body_camera is not None)
+    notes += _order_notes(table, transform, convention, trajectory)
     return TrajectoryFile(trajectory, _up_camera(table, convention), (*table.notes, *notes))
+
+
+def _order_notes(
+    table: PoseTable, transform: PoseTransform, convention: TrajectoryConvention, trajectory: Trajectory
+) -> list[str]:
+    """Notes on quaternions that may have w first, where nothing names the columns."""
+    if table.named or table.columns.quaternion is None:
+        return []
+    quaternion = table.take(table.columns.quaternion)
+    up, up_w_first = None, None
+    if trajectory.up_world is not None:
+        w_first = rotation_from_quaternion_xyzw(quaternion[:, [1, 2, 3, 0]])
+        other = camera_to_world(make_transform(w_first, np.zeros((len(w_first), 3))), transform, convention)
+        # v @ R is R' v: from world axes into the camera's.
+        up, up_w_first = (trajectory.up_world @ T[:, :3, :3] for T in (trajectory.T_world_camera, other))
+    return check_order_of_quaternions(table.path, quaternion, up, up_w_first)
 
 
 def _with_position_sigma(

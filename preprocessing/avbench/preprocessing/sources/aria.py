@@ -11,8 +11,8 @@ A recording is one VRS file with RGB frames. Its poses come from, in this order:
 The camera is the RGB camera, as `online_calibration.jsonl` beside the trajectory describes it in the middle of the
 recording, else as the factory calibration in the VRS file does. Everything leaves this module in upright camera axes.
 
-What a VRS file does not tell may stand in `<name>.toml` beside it: `licence`, `group` (what a split must not cut) and
-`split`.
+What a VRS file does not tell may stand in `<name>.toml` beside it: `licence`, `group` (what a split must not cut),
+`split` and `scale` (what the positions mean: metric, unknown or rotation_only).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import FloatArray, invert_transform, rotation_error_deg
-from avbench.preprocessing.recording import ArrayKind, Recording, Rig, UpSource
+from avbench.preprocessing.recording import ArrayKind, Recording, Rig, Scale, UpSource
 from avbench.preprocessing.rig_file import SPLITS
 from avbench.preprocessing.sources import UNSTATED_LICENCE, Layout, RecordingRef, SourceOptions
 from avbench.preprocessing.sources.aria_device import (
@@ -60,7 +60,7 @@ _GIVEN = "given_trajectory"
 _MPS_FILES = (("open_loop_trajectory.csv", OPEN_LOOP), ("closed_loop_trajectory.csv", CLOSED_LOOP))
 _ONLINE_CALIBRATION = "online_calibration.jsonl"
 _MAX_CAMERA_SWAY_DEG = 0.2
-_SIDECAR_KEYS = ("licence", "group", "split")
+_SIDECAR_KEYS = ("licence", "group", "split", "scale")
 
 
 def find(source: Path, options: SourceOptions) -> list[RecordingRef]:
@@ -110,12 +110,15 @@ def open_ref(ref: RecordingRef, options: SourceOptions) -> Recording:
     rgb, notes = _rgb_calibration(vrs.path, device, trajectory_file, frames.time_ns)
     camera = rgb_camera(device.generation, rgb, (frames.width_px, frames.height_px), str(vrs.path))
     T_device_camera = T_device_upright(rgb, camera.quarter_turns_cw)
-    trajectory = poses.camera_trajectory(T_device_camera)
+    sidecar = _sidecar(vrs.path)
+    stated_scale = Scale(sidecar["scale"]) if "scale" in sidecar else None
+    trajectory = poses.camera_trajectory(T_device_camera, stated_scale)
+    if stated_scale is None and trajectory.scale is Scale.ROTATION_ONLY:
+        notes.append(f"{poses.where} has no positions: the labels are rotations only")
     if trajectory.up_world is None:
         notes.append(f"{poses.where} does not say where up is")
     sound = open_sound(vrs, device.generation)
     rig = None if sound is None else _rig(device, sound, T_device_camera, notes)
-    sidecar = _sidecar(vrs.path)
     sidecar_path = _sidecar_path(vrs.path)
     if "licence" not in sidecar:
         notes.append(f"no licence stated in {sidecar_path}; the rows say {UNSTATED_LICENCE!r}")
@@ -197,8 +200,9 @@ def _sidecar(vrs: Path) -> dict[str, str]:
         if key not in _SIDECAR_KEYS or not isinstance(value, str):
             expected = f"text under {', '.join(_SIDECAR_KEYS)}"
             raise InputError(f"{path}: {key}", found=f"{type(value).__name__} {value!r}", expected=expected)
-    if data.get("split", SPLITS[0]) not in SPLITS:
-        raise InputError(f"{path}: split", found=repr(data["split"]), expected=f"one of {', '.join(SPLITS)}")
+    for key, known in (("split", SPLITS), ("scale", tuple(Scale))):
+        if data.get(key, known[0]) not in known:
+            raise InputError(f"{path}: {key}", found=repr(data[key]), expected=f"one of {', '.join(known)}")
     return data
 
 

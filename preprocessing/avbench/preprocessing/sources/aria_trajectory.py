@@ -11,7 +11,7 @@ in two kinds (https://facebookresearch.github.io/projectaria_tools, "MPS output 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import FloatArray, make_transform, rotation_from_quaternion_xyzw
+from avbench.preprocessing.position_noise import relative_position_sigma
 from avbench.preprocessing.recording import Scale, Trajectory
 from avbench.preprocessing.sources.aria_vrs import VIO_STREAM, VrsFile, capture_times_ns
 from avbench.preprocessing.trajectory_file import QUATERNION_NORM_TOLERANCE
@@ -51,6 +52,7 @@ class DevicePoses:
         segment: (N,) number of the world that a pose is given in.
         quality: (N,) quality score from 0 to 1, or None.
         gravity_world: (N, 3) gravity in world axes, m/s^2, or None.
+        has_position: Whether there are positions; else those of `T_world_device` are zero.
     """
 
     where: str
@@ -60,6 +62,7 @@ class DevicePoses:
     segment: NDArray[np.int64]
     quality: FloatArray | None
     gravity_world: FloatArray | None
+    has_position: bool = True
 
     def up_world(self) -> FloatArray | None:
         """The direction against gravity (3,); None where it is not stated or not one direction in all worlds."""
@@ -74,17 +77,40 @@ class DevicePoses:
         first: FloatArray = up[0]
         return first
 
-    def camera_trajectory(self, T_device_camera: FloatArray) -> Trajectory:
-        """The trajectory of a camera that sits at `T_device_camera` (4, 4) in the device frame."""
-        return Trajectory(
+    def camera_trajectory(self, T_device_camera: FloatArray, scale: Scale | None = None) -> Trajectory:
+        """The trajectory of a camera that sits at `T_device_camera` (4, 4) in the device frame.
+
+        Args:
+            T_device_camera: Maps camera points to device points.
+            scale: What the positions mean, where that is stated; None: metres if there are any.
+
+        Raises:
+            InputError: Positions are said to mean something, and there are none.
+        """
+        if scale not in (None, Scale.ROTATION_ONLY) and not self.has_position:
+            raise InputError(
+                self.where,
+                found="rotations without positions",
+                expected=f'positions, since the recording is stated to have scale = "{scale}"',
+                hint='state scale = "rotation_only"',
+            )
+        scale = scale or (Scale.METRIC if self.has_position else Scale.ROTATION_ONLY)
+        T_world_camera = self.T_world_device @ T_device_camera
+        if scale is Scale.ROTATION_ONLY:
+            # The camera's place on the glasses would otherwise leave an arc that looks like motion.
+            T_world_camera[:, :3, 3] = 0.0
+        trajectory = Trajectory(
             time_ns=self.time_ns,
-            T_world_camera=self.T_world_device @ T_device_camera,
-            scale=Scale.METRIC,
+            T_world_camera=T_world_camera,
+            scale=scale,
             pose_source=self.pose_source,
             up_world=self.up_world(),
             segment=self.segment,
             quality=self.quality,
         )
+        if scale is Scale.UNKNOWN:
+            return replace(trajectory, position_sigma_m=relative_position_sigma(trajectory))
+        return trajectory
 
     def between(self, start_ns: int, stop_ns: int) -> DevicePoses:
         """The poses from `start_ns` to `stop_ns`, and one more on each side."""
@@ -99,14 +125,16 @@ class DevicePoses:
             segment=self.segment[part],
             quality=None if self.quality is None else self.quality[part],
             gravity_world=None if self.gravity_world is None else self.gravity_world[part],
+            has_position=self.has_position,
         )
 
 
 def read_mps_csv(path: Path, pose_source: str) -> DevicePoses:
     """Read an MPS trajectory, or another file with its columns.
 
-    Needed are `tracking_timestamp_us` and `{tx,ty,tz,qx,qy,qz,qw}_world_device` (or `_odometry_device`); used where
-    present are `graph_uid` or `session_uid`, `quality_score` and `gravity_{x,y,z}_world` (or `_odometry`).
+    Needed are `tracking_timestamp_us` and `{tx,ty,tz,qx,qy,qz,qw}_world_device` (or `_odometry_device`). Without
+    `tx ty tz`, or with zeros in all of them, the poses are rotations only. Used where present are `graph_uid` or
+    `session_uid`, `quality_score` and `gravity_{x,y,z}_world` (or `_odometry`).
 
     Args:
         path: The file.
@@ -128,8 +156,8 @@ def read_mps_csv(path: Path, pose_source: str) -> DevicePoses:
             path, found=f"a file that does not read as CSV ({error})", expected="an MPS trajectory"
         ) from error
     world = next((world for world in _WORLDS if f"qw_{world}_device" in table), _WORLDS[0])
-    missing = [name for name in (_TIME, *_pose_columns(world)) if name not in table]
-    if missing:
+    position, missing = _pose_columns(world)[:3], [name for name in (_TIME, *_pose_columns(world)) if name not in table]
+    if missing and missing != list(position):
         raise InputError(
             f"{path}: header",
             found=f"no columns {', '.join(missing)}",
@@ -143,7 +171,7 @@ def read_mps_csv(path: Path, pose_source: str) -> DevicePoses:
         str(path),
         pose_source,
         time_ns=(numbers[_TIME] * _US).astype(np.int64),
-        pose=np.stack([numbers[name] for name in _pose_columns(world)], axis=-1),
+        pose=np.stack([numbers.get(name, np.zeros(len(table))) for name in _pose_columns(world)], axis=-1),
         worlds=None if uid is None else [str(value) for value in table[uid]],
         quality=numbers.get("quality_score"),
         gravity=np.stack([numbers[name] for name in gravity], axis=-1) if set(gravity) <= set(numbers) else None,
@@ -247,4 +275,5 @@ def _device_poses(
         segment=np.array([numbered[name] for name in worlds] if worlds else np.zeros(len(time_ns)), dtype=np.int64),
         quality=quality,
         gravity_world=gravity,
+        has_position=bool(pose[:, :3].any()),
     )

@@ -10,9 +10,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from avbench.preprocessing.ambisonics import FIRST_ORDER, first_order_upright, is_higher_order
 from avbench.preprocessing.channel_checks import ambisonic_level_doubt, sound_windows
 from avbench.preprocessing.errors import InputError
@@ -28,7 +25,6 @@ from avbench.preprocessing.recording import (
     Recording,
     Rig,
     SoundSource,
-    Trajectory,
     UpSource,
     sound_stop_ns,
 )
@@ -36,10 +32,10 @@ from avbench.preprocessing.rig_file import COMMON_RIG, RigFile, read_rig
 from avbench.preprocessing.sources import UNSTATED_LICENCE, Layout, RecordingRef
 from avbench.preprocessing.sources.folder_axes import place
 from avbench.preprocessing.sources.folder_files import RIG_SUFFIX, Role, at_most_one, role_of, the_one, unread_beside
+from avbench.preprocessing.trajectory_checks import check_overlap
 from avbench.preprocessing.trajectory_file import TrajectoryFile, read_trajectory_file
 
 _CHANNELS = {ArrayKind.BINAURAL: 2, ArrayKind.STEREO: 2, ArrayKind.AMBISONIC: 4}
-_MIN_COVERED_SHARE = 0.5  # of the frames; below it the user is told
 
 
 def open_ref(ref: RecordingRef) -> Recording:
@@ -68,7 +64,7 @@ def open_ref(ref: RecordingRef) -> Recording:
         *video.notes,
         *placement.notes,
         *poses.notes,
-        *_check_overlap(trajectory_path, poses.trajectory, video.time_ns),
+        *check_overlap(trajectory_path, poses.trajectory, video.time_ns, rig_file.convention),
     ]
     up_source = _up_source(rigs[-1], rig_file, poses)
     sound = _open_sound(sound_path, video_path, video, rig_file)
@@ -105,22 +101,6 @@ def open_ref(ref: RecordingRef) -> Recording:
         sync_sigma_ns=rig_file.sync_sigma_ns,
         notes=tuple(notes),
     )
-
-
-def _check_overlap(path: Path, trajectory: Trajectory, frame_time_ns: NDArray[np.int64]) -> list[str]:
-    """Notes on how much of the video the trajectory covers; none of it is an error."""
-    first, last = int(trajectory.time_ns[0]), int(trajectory.time_ns[-1])
-    covered = int(((frame_time_ns >= first) & (frame_time_ns <= last)).sum())
-    if covered < 2:
-        raise InputError(
-            path,
-            found=f"poses from {first / 1e9:.6f} to {last / 1e9:.6f} s",
-            expected=f"poses during the video, {frame_time_ns[0] / 1e9:.6f} to {frame_time_ns[-1] / 1e9:.6f} s",
-            hint="set time.trajectory_offset_s (added to the stamps) or trajectory.time_unit in the rig file",
-        )
-    if covered < _MIN_COVERED_SHARE * len(frame_time_ns):
-        return [f"{path}: poses for {covered} of {len(frame_time_ns)} frames"]
-    return []
 
 
 def _poses_upright(poses: TrajectoryFile, quarter_turns_cw: int) -> TrajectoryFile:

@@ -17,6 +17,7 @@ from pathlib import Path
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.rig_file import COMMON_RIG
 from avbench.preprocessing.sources import Layout, RecordingRef
+from avbench.preprocessing.sources.folder_hints import poses_elsewhere
 from avbench.preprocessing.sources.walk import walk_files
 
 RIG_SUFFIX = ".toml"
@@ -169,8 +170,14 @@ def the_one(ref: RecordingRef, role: Role) -> Path:
         where,
         found=f"{unread[0].name}, a kind of {role} file that is not read" if unread else f"no {role} file",
         expected=f"{where.name}{first} (or {', '.join(others)})",
-        hint=_conversion(unread[0], role) if unread else "",
+        hint=_conversion(unread[0], role) if unread else _hint_of_missing(ref, role),
     )
+
+
+def _hint_of_missing(ref: RecordingRef, role: Role) -> str:
+    if role is not Role.TRAJECTORY:
+        return ""
+    return poses_elsewhere(ref.root, ref.root / ref.recording_id, SUFFIXES[role])
 
 
 def at_most_one(ref: RecordingRef, role: Role) -> Path | None:
