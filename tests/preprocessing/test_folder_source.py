@@ -101,6 +101,22 @@ def test_microphone_positions(tmp_path: Path) -> None:
     np.testing.assert_allclose(recording.rig.mic_positions_m, positions)
 
 
+def test_sound_that_contradicts_the_places_of_the_microphones_is_said(tmp_path: Path) -> None:
+    # A square of 10 cm that is said to be one of 10 m, and a fifth channel that is said to lie where the first does.
+    square = np.array([[-5, 0, -5], [5, 0, -5], [5, 0, 5], [-5, 0, 5], [-5, 0, -5]])
+    rig = RIG + MICROPHONES + f"positions_m = {square.tolist()}\nlarge_array = true\n"
+    folder = write_recording(tmp_path, channels=5, rig=rig)
+    source = np.random.default_rng(2).normal(0, 3000, RATE_HZ)
+    # Delays in samples of a wave from 60 degrees to the right.
+    delays = np.round(-(0.01 * square @ [0.866, 0.0, 0.5]) / 343.0 * RATE_HZ).astype(int)
+    samples = np.stack([np.roll(source, delay) for delay in delays], axis=1)
+    soundfile.write(folder / "walk.wav", samples.astype(np.int16), RATE_HZ, subtype="PCM_16")
+    doubled, shorter = open_only(folder).notes
+    assert "walk.toml: microphones.positions_m: channels 1 and 5 are in one place" in doubled
+    assert "walk.wav: the delays between its channels are 1" in shorter
+    assert "times shorter than those of microphones 14.1 m apart" in shorter
+
+
 def test_no_sound_is_for_the_pipeline_to_judge(tmp_path: Path) -> None:
     recording = open_only(write_recording(tmp_path, channels=0))
     assert recording.sound is None

@@ -141,7 +141,7 @@ def test_an_error_names_the_file_that_holds_the_field(tmp_path: Path) -> None:
             r"positions_m: found \[\[0, 0\]\], expected n x 3 numbers",
         ),
         (CAMERA + "[microphones]\npositions_m = []\n", r"positions_m: found \[\]"),
-        (CAMERA + "[microphones]\npositions_m = [[30, 0, 0]]\n", r"positions_m: found 30 m, expected metres in camera"),
+        (CAMERA + "[microphones]\npositions_m = [[30, 0, 0]]\n", r"positions_m: found one 30 m from the camera, expec"),
         (CAMERA + '[microphones]\narray_kind = "mono"\n', r"array_kind: found 'mono', expected one of microphones"),
         (
             CAMERA + '[microphones]\narray_kind = "ambisonic"\npositions_m = [[0, 0, 0]]\n',

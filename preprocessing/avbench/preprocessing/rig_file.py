@@ -66,6 +66,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from avbench.preprocessing.array_geometry import implausible_positions
 from avbench.preprocessing.errors import InputError, did_you_mean
 from avbench.preprocessing.geometry import FloatArray, is_rotation, nearest_rotation
 from avbench.preprocessing.media.streams import StreamChoice
@@ -79,7 +80,15 @@ COMMON_RIG = "rig.toml"
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "": ("licence", "group", "split", "axes_of"),
     "camera": ("width", "height", "fx", "fy", "cx", "cy", "distortion", "coefficients", "axes_of", "turn_deg"),
-    "microphones": ("array_kind", "positions_m", "axes_of", "ambisonics", "use_first_order"),
+    "microphones": (
+        "array_kind",
+        "positions_m",
+        "metres_per_unit",
+        "large_array",
+        "axes_of",
+        "ambisonics",
+        "use_first_order",
+    ),
     "time": ("trajectory_offset_s", "sound_offset_s", "sync_sigma_s", "first_pose", "sound_rate_hz"),
     "streams": ("video", "sound"),
     "trajectory": (
@@ -120,7 +129,6 @@ JOIN = "join"
 """What `streams.sound` says to take the channels of all sound streams."""
 
 _RIGID_TOLERANCE = 1e-3  # of R'R - I; calibration files are written with at least four decimals
-_MAX_EXTENT_M = 10.0  # microphones further from the camera than this are not on its rig
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
@@ -174,13 +182,11 @@ def read_rig(files: Sequence[Path]) -> RigFile:
         values.update(_read_values(file))
     fields = _Fields(values, files[-1])
     array_kind = fields.choice("microphones.array_kind", ArrayKind)
-    positions = fields.numbers("microphones.positions_m", (None, 3))
+    positions = _positions(fields)
     if positions is not None:
         array_kind = array_kind or ArrayKind.MICROPHONES
         if array_kind is ArrayKind.AMBISONIC:
             raise fields.error("microphones.positions_m", "positions of ambisonic channels", "none: they share a place")
-        if np.abs(positions).max() > _MAX_EXTENT_M:
-            raise fields.error("microphones.positions_m", f"{np.abs(positions).max():g} m", "metres in camera axes")
     for name in ("microphones.ambisonics", "microphones.use_first_order"):
         if fields.has(name):
             array_kind = array_kind or ArrayKind.AMBISONIC
@@ -204,6 +210,28 @@ def read_rig(files: Sequence[Path]) -> RigFile:
         group=fields.text("group"),
         split=fields.one_of("split", SPLITS),
     )
+
+
+def _positions(fields: _Fields) -> FloatArray | None:
+    """Positions of the microphones (channels, 3) in metres, in the axes that the rig file uses."""
+    name = "microphones.positions_m"
+    rows = fields.transposed_rows(name)
+    if rows is not None:
+        raise fields.error(
+            name, f"3 rows of {rows} numbers", f"{rows} rows of 3, x y z of one microphone each", "transpose it"
+        )
+    positions = fields.numbers(name, (None, 3))
+    metres_per_unit = fields.number("microphones.metres_per_unit")
+    is_large = fields.flag("microphones.large_array")
+    if metres_per_unit is not None and metres_per_unit <= 0.0:
+        raise fields.error("microphones.metres_per_unit", f"{metres_per_unit:g}", "a length above 0")
+    if positions is None:
+        return None
+    positions = positions * (1.0 if metres_per_unit is None else metres_per_unit)
+    wrong = implausible_positions(positions, is_large=is_large)
+    if wrong is not None:
+        raise fields.error(name, wrong.found, wrong.expected, wrong.hint)
+    return positions
 
 
 def _camera(fields: _Fields) -> Camera:
@@ -497,6 +525,12 @@ class _Fields:
         if not _fits(value, shape):
             raise self.error(name, _described(value), f"{wanted} numbers, in [ ]")
         return np.array(value, dtype=np.float64)
+
+    def transposed_rows(self, name: str) -> int | None:
+        """M of 3 rows of M numbers where M rows of 3 are wanted, None for anything else."""
+        value = self._get(name)
+        length = len(value[0]) if isinstance(value, list) and len(value) == 3 and isinstance(value[0], list) else 3
+        return length if length not in (0, 3) and _fits(value, (3, length)) else None
 
     def _get(self, name: str) -> object | None:
         return self._values[name].value if name in self._values else None

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from avbench.preprocessing.ambisonics import FIRST_ORDER, first_order_upright, is_higher_order
+from avbench.preprocessing.array_geometry import array_delay_doubt, doubled_positions
 from avbench.preprocessing.channel_checks import ambisonic_level_doubt, sound_windows
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import FloatArray
@@ -216,6 +217,8 @@ def _kind_notes(
     if rig.array_kind is ArrayKind.STEREO and rig.mic_positions_m is None and is_turned:
         otherwise = "where the microphones lie otherwise, give microphones.positions_m"
         return [f"{sound_path}: left and right are taken to be those of the upright picture; {otherwise}"]
+    if rig.mic_positions_m is not None:
+        return _array_notes(rig_path, rig.mic_positions_m, sound, sound_path)
     if rig.ambisonic_convention is None:
         return []
     notes = []
@@ -226,4 +229,17 @@ def _kind_notes(
     if sound.channels > FIRST_ORDER:
         notes.append(f"{sound_path}: of {sound.channels} ambisonic channels the first {FIRST_ORDER} are read")
     doubt = ambisonic_level_doubt(sound_windows(sound), sound.sample_rate_hz, rig.ambisonic_convention)
+    return [*notes, f"{sound_path}: {doubt}"] if doubt else notes
+
+
+def _array_notes(rig_path: Path, positions_m: FloatArray, sound: SoundSource, sound_path: Path) -> list[str]:
+    """What speaks against the places of the microphones."""
+    doubled = doubled_positions(positions_m)
+    if len(positions_m) < 2:
+        return []
+    notes = [
+        f"{rig_path}: microphones.positions_m: channels {first} and {second} are in one place"
+        for first, second in doubled
+    ]
+    doubt = array_delay_doubt(sound_windows(sound), sound.sample_rate_hz, positions_m)
     return [*notes, f"{sound_path}: {doubt}"] if doubt else notes
