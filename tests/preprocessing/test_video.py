@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import pickle
 from collections.abc import Iterable
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.media import video as video_module
 from avbench.preprocessing.media.container import open_container, ticks_to_ns
-from avbench.preprocessing.media.feed import PacketFeed
+from avbench.preprocessing.media.feed import Awaited, PacketFeed
 from avbench.preprocessing.media.packets import build_packet_table, nearest_frame_indices, plan_runs
 from avbench.preprocessing.media.upright import orientation_of
 from avbench.preprocessing.media.video import VideoFile, open_video
@@ -566,3 +567,45 @@ def test_one_thread_decodes(irregular: Path) -> None:
     with open_container(irregular) as container:
         context = video_module.single_threaded(container.streams.video[0])
         assert context.thread_count == 1
+
+
+def write_out_of_order(path: Path, stamps: list[int], suffix_dts: int) -> None:
+    """A video of key frames only, stored in another order than their stamps: picture i has the stamp `stamps[i]`."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=30)
+        stream.width, stream.height, stream.pix_fmt = WIDTH_PX, HEIGHT_PX, "yuvj420p"
+        for number, stamp in enumerate(stamps):
+            frame = av.VideoFrame.from_ndarray(numbered_picture(stamp), format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 30)
+            for packet in stream.encode(frame):
+                packet.pts, packet.dts = stamp, number - suffix_dts
+                container.mux(packet)
+
+
+@pytest.mark.parametrize("late", [1, 2, 14])
+@pytest.mark.parametrize("stride", [1, 3])
+def test_a_frame_that_is_decoded_after_later_ones_is_waited_for(
+    tmp_path: Path, late: int, stride: int, forbid_fallback: None
+) -> None:
+    path = tmp_path / "late.mov"
+    stamps = [*range(30), *range(31, 31 + late), 30, *range(31 + late, 60)]
+    write_out_of_order(path, stamps, suffix_dts=late)
+    video = open_video(path)
+    wanted = list(range(0, 60, stride))
+    assert numbers(video, wanted) == wanted
+
+
+def test_a_frame_that_never_comes_is_lost_alone_and_soon() -> None:
+    @dataclass
+    class Decoded:
+        pts: int
+
+    awaited = Awaited((index, 10 * index) for index in range(100))
+    given: list[tuple[int, bool]] = []
+    for index in range(100):
+        if index != 40:
+            given.extend((number, frame is None) for number, frame in awaited.add(Decoded(10 * index)))
+        if index == 57:
+            assert given[-1] == (57, False)
+    assert awaited.is_done
+    assert given == [(index, index == 40) for index in range(100)]

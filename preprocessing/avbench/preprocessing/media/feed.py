@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import av
@@ -12,6 +13,9 @@ from avbench.preprocessing.media.packets import NO_STAMP, PacketTable
 
 # Reading on over this many packets costs about as much as a seek.
 _SHORT_WALK = 64
+
+# No codec lets a decoder hold back more frames than this to put them in order.
+_MOST_LATE = 16
 
 
 class SeekMissedError(Exception):
@@ -123,6 +127,49 @@ class PacketFeed:
                 self._landed, self._position = packet, key
                 return True
         return False
+
+
+class Awaited:
+    """Wanted frames, given in the order of presentation whatever order they are decoded in.
+
+    A decoder gives frames in the order that the stream states, which the stamps of the container need not follow.
+
+    Args:
+        wanted: Indices and stamps, increasing.
+    """
+
+    def __init__(self, wanted: Iterable[tuple[int, int]]) -> None:
+        self._pending = deque(wanted)
+        self._stamps = {stamp for _, stamp in self._pending}
+        self._arrived: dict[int, Any] = {}
+        self._recent: deque[int] = deque(maxlen=_MOST_LATE)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all have been given."""
+        return not self._pending
+
+    def add(self, frame: Any) -> Iterator[tuple[int, Any]]:
+        """Take a decoded frame that has a stamp.
+
+        Yields:
+            Indices and frames that can be given now; None for a frame that will not come any more.
+        """
+        if frame.pts in self._stamps:
+            self._arrived[frame.pts] = frame
+        self._recent.append(frame.pts)
+        while self._pending:
+            index, stamp = self._pending[0]
+            if stamp not in self._arrived and (len(self._recent) < _MOST_LATE or min(self._recent) < stamp):
+                return
+            self._pending.popleft()
+            yield index, self._arrived.pop(stamp, None)
+
+    def rest(self) -> Iterator[tuple[int, Any]]:
+        """The same for all that are left, at the end of the stream."""
+        while self._pending:
+            index, stamp = self._pending.popleft()
+            yield index, self._arrived.pop(stamp, None)
 
 
 class Damage:

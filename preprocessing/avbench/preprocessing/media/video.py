@@ -12,7 +12,6 @@ such a picture, is therefore refused rather than returned.
 from __future__ import annotations
 
 import itertools
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.media.container import NS_PER_S, open_container, seconds, ticks_to_ns
 from avbench.preprocessing.media.feed import (
+    Awaited,
     Damage,
     PacketFeed,
     SeekMissedError,
@@ -152,7 +152,7 @@ class VideoFile:
 
     def _decode_run(self, context: Any, feed: PacketFeed, run: Run) -> Iterator[tuple[int, Any]]:
         table = self.packets
-        pending = deque((index, int(table.frame_pts[index])) for index in run.frames)
+        awaited = Awaited((index, int(table.frame_pts[index])) for index in run.frames)
         needed = {int(table.frame_packet[index]) for index in run.frames}
         # What is shown before the key frame cannot be decoded from it, is not wanted, and may look damaged.
         earliest = int(table.pts[run.first])
@@ -169,35 +169,40 @@ class VideoFile:
             for frame in decoded:
                 if frame.pts is None or (frame.is_corrupt and frame.pts >= earliest):
                     raise SeekMissedError
-                if pending and frame.pts > pending[0][1]:
-                    raise SeekMissedError
-                if pending and frame.pts == pending[0][1]:
-                    yield pending.popleft()[0], frame
-            if not pending:
+                for index, found in awaited.add(frame):
+                    if found is None:
+                        raise SeekMissedError
+                    yield index, found
+            if awaited.is_done:
                 return
-        raise SeekMissedError
+        for index, found in awaited.rest():
+            if found is None:
+                raise SeekMissedError
+            yield index, found
 
     def _decode_from_beginning(self, wanted: list[int], on_error: ErrorHandler) -> Iterator[tuple[int, Any]]:
-        pending = deque((index, int(self.packets.frame_pts[index])) for index in wanted)
+        awaited = Awaited((index, int(self.packets.frame_pts[index])) for index in wanted)
+        for index, frame in self._decode_all(awaited):
+            if frame is None:
+                on_error(self._undecodable(index))
+            else:
+                yield index, frame
+
+    def _decode_all(self, awaited: Awaited) -> Iterator[tuple[int, Any]]:
+        """Decode from the beginning; None stands for a frame that does not come or is damaged."""
         damage = Damage(self.packets)
         with open_container(self.path) as container:
             for frame in decode_all(container, container.streams[self.stream_index], damage.add_packet):
-                if not pending:
+                if awaited.is_done:
                     return
                 if frame.pts is None:
                     continue
                 if frame.is_corrupt:
                     damage.add_frame(frame.pts)
-                while pending and frame.pts > pending[0][1]:
-                    on_error(self._undecodable(pending.popleft()[0]))
-                if pending and frame.pts == pending[0][1]:
-                    index, _ = pending.popleft()
-                    if damage.reaches(index):
-                        on_error(self._undecodable(index))
-                    else:
-                        yield index, frame
-        for index, _ in pending:
-            on_error(self._undecodable(index))
+                for index, found in awaited.add(frame):
+                    yield index, None if damage.reaches(index) else found
+        for index, found in awaited.rest():
+            yield index, None if damage.reaches(index) else found
 
     def _undecodable(self, index: int) -> InputError:
         return InputError(
