@@ -10,6 +10,7 @@ import pytest
 
 from avbench.preprocessing import rig_file
 from avbench.preprocessing.errors import InputError
+from avbench.preprocessing.media.streams import StreamChoice
 from avbench.preprocessing.pose_convention import CameraAxes, PoseTransform, TimeUnit
 from avbench.preprocessing.recording import ArrayKind, Distortion, Scale, UpSource
 from avbench.preprocessing.rig_file import FIELDS, RigFile, read_rig
@@ -204,3 +205,25 @@ def test_every_field_and_choice_is_documented() -> None:
     for kind in (PoseTransform, CameraAxes, TimeUnit, Scale, Distortion, ArrayKind, UpSource):
         for member in kind:
             assert f"`{member}`" in page, member
+
+
+def test_streams(tmp_path: Path) -> None:
+    for text, expected in (
+        ("", StreamChoice()),
+        ("video = 1\nsound = 0", StreamChoice(1, (0,))),
+        ("sound = [3, 0]", StreamChoice(None, (3, 0))),
+        ('sound = "join"', StreamChoice(joins_all=True)),
+    ):
+        path = tmp_path / "rig.toml"
+        path.write_text(f"{CAMERA}[streams]\n{text}\n", encoding="utf-8")
+        assert read_rig([path]).streams == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["video = [0]", "video = -1", "sound = []", "sound = [0, 0]", 'sound = "all"', "sound = 1.5"]
+)
+def test_streams_that_make_no_sense(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "rig.toml"
+    path.write_text(f"{CAMERA}[streams]\n{text}\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"streams\.(video|sound): found .*expected the number of a stream"):
+        read_rig([path])

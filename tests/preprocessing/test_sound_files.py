@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from avbench.preprocessing.errors import AvbenchError, InputError
 from avbench.preprocessing.media import wav_header
 from avbench.preprocessing.media.container_sound import open_container_sound
 from avbench.preprocessing.media.sound import open_sound_file
+from avbench.preprocessing.media.streams import StreamChoice
 from avbench.preprocessing.recording import SampleFormat, SoundSource
 from media_files import write_sound, write_video
 
@@ -408,6 +410,72 @@ def test_a_bass_channel_in_the_middle_of_an_array_is_said(
     lost_db = 10 * np.log10(power[3] / power[0])
     assert (lost_db < -30) == said
     assert any("channel 3 (counted from 0) of its 6 is the LFE channel" in note for note in sound.notes) == said
+
+
+def write_strands(path: Path, strands: list[NDArray[np.int16]], starts: list[int], rates: list[int]) -> None:
+    """A container of several sound streams of 16-bit PCM; starts are in samples."""
+    with av.open(str(path), "w") as container:
+        for samples, rate in zip(strands, rates, strict=True):
+            layout = {1: "mono", 2: "stereo"}[samples.shape[1]]
+            container.add_stream("pcm_s16le", rate=rate, layout=layout)
+        for stream, samples, start, rate in zip(container.streams, strands, starts, rates, strict=True):
+            for first in range(0, len(samples), 1024):
+                block = np.ascontiguousarray(samples[first : first + 1024].reshape(1, -1))
+                frame = av.AudioFrame.from_ndarray(block, format="s16", layout=stream.codec_context.layout.name)
+                frame.sample_rate, frame.pts, frame.time_base = rate, first + start, Fraction(1, rate)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+
+
+def test_streams_of_one_array_are_joined_in_the_order_stated(tmp_path: Path) -> None:
+    samples = random_samples(SampleFormat.INT16, 9000, 4)
+    path = tmp_path / "array.mov"
+    write_strands(path, [samples[:, k : k + 1] for k in range(4)], [0] * 4, [RATE_HZ] * 4)
+    with pytest.raises(InputError, match=r'found 4 sound streams \(0: pcm_s16le, 1 channel; .*sound = "join" if the 4'):
+        open_container_sound(path)
+    for choice, order in (
+        (StreamChoice(joins_all=True), [0, 1, 2, 3]),
+        (StreamChoice(sound=(3, 0, 2)), [3, 0, 2]),
+        (StreamChoice(sound=(1,)), [1]),
+    ):
+        sound = open_container_sound(path, choice)
+        assert sound is not None
+        assert (sound.channels, sound.samples, sound.notes) == (len(order), 9000, ())
+        np.testing.assert_array_equal(sound.read(10, 8000), samples[10:8000][:, order])
+    with pytest.raises(InputError, match=r"expected stream 4 as \[streams\] sound in the rig file says"):
+        open_container_sound(path, StreamChoice(sound=(0, 4)))
+
+
+def test_joined_streams_are_each_in_their_own_time(tmp_path: Path) -> None:
+    samples = random_samples(SampleFormat.INT16, 9000, 3)
+    path = tmp_path / "array.mov"
+    # The second microphone begins 480 samples late; the two of the third stream end 1000 early.
+    write_strands(path, [samples[:, :1], samples[480:, :1], samples[:8000, 1:]], [0, 480, 0], [RATE_HZ] * 3)
+    sound = open_container_sound(path, StreamChoice(joins_all=True))
+    assert sound is not None
+    assert (sound.start_ns, sound.channels, sound.samples) == (10_000_000, 4, 8000 - 480)
+    np.testing.assert_array_equal(sound.read(0, sound.samples), samples[480:8000][:, [0, 0, 1, 2]])
+    (note,) = sound.notes
+    assert "begin up to 0.0100 s and end up to 0.0208 s apart" in note
+
+
+def test_streams_that_cannot_be_joined_are_refused(tmp_path: Path) -> None:
+    samples = random_samples(SampleFormat.INT16, 3000, 1)
+    path = tmp_path / "rates.mov"
+    write_strands(path, [samples, samples], [0, 0], [48_000, 44_100])
+    with pytest.raises(InputError, match="found sound streams of 48000 Hz int16, 44100 Hz int16 to join"):
+        open_container_sound(path, StreamChoice(joins_all=True))
+
+
+def test_the_first_of_unlike_streams_is_used_and_said(tmp_path: Path) -> None:
+    stereo = random_samples(SampleFormat.INT16, 3000, 2)
+    path = tmp_path / "camera.mov"
+    write_strands(path, [stereo, stereo[:, :1]], [0, 0], [RATE_HZ] * 2)
+    sound = open_container_sound(path)
+    assert sound is not None
+    np.testing.assert_array_equal(sound.read(0, 3000), stereo)
+    (note,) = sound.notes
+    assert "of 2 sound streams (0: pcm_s16le, 2 channels; 1: pcm_s16le, 1 channel) the first is used" in note
 
 
 def test_a_gap_in_the_stamps_becomes_silence(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import pickle
+import re
+import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,10 +22,13 @@ from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.media import video as video_module
 from avbench.preprocessing.media.container import open_container, ticks_to_ns
 from avbench.preprocessing.media.feed import Awaited, PacketFeed
+from avbench.preprocessing.media.file_length import missing_bytes
 from avbench.preprocessing.media.packets import build_packet_table, nearest_frame_indices, plan_runs
+from avbench.preprocessing.media.streams import StreamChoice
 from avbench.preprocessing.media.upright import orientation_of
 from avbench.preprocessing.media.video import VideoFile, open_video
 from avbench.preprocessing.recording import FrameSource
+from avbench.preprocessing.sources.folder_files import SUFFIXES, Role
 from media_files import (
     HEIGHT_PX,
     TICKS,
@@ -609,3 +614,141 @@ def test_a_frame_that_never_comes_is_lost_alone_and_soon() -> None:
             assert given[-1] == (57, False)
     assert awaited.is_done
     assert given == [(index, index == 40) for index in range(100)]
+
+
+FRAGMENTED = {"movflags": "frag_keyframe"}
+
+
+@pytest.mark.parametrize(
+    ("suffix", "options"),
+    [
+        ("mkv", {}),
+        ("webm", {}),
+        ("mp4", {"movflags": "faststart"}),
+        ("mp4", FRAGMENTED),
+        ("avi", {}),
+    ],
+)
+@pytest.mark.parametrize("cut", [1, 5000])
+def test_a_container_that_was_copied_in_part_is_said_however_short(
+    tmp_path: Path, suffix: str, options: dict[str, str], cut: int
+) -> None:
+    path = tmp_path / f"cut.{suffix}"
+    codec = "libvpx-vp9" if suffix == "webm" else "mpeg4"
+    extra = {"cpu-used": "8", "deadline": "realtime"} if suffix == "webm" else {"g": "5"}
+    ticks = list(range(30, 60))
+    write_video(
+        path, ticks, codec=codec, options=extra, b_frames=0, time_base=Fraction(1, 30), container_options=options
+    )
+    assert open_video(path).notes == ()
+    path.write_bytes(path.read_bytes()[:-cut])
+    # The index at the end of a file in fragments is a piece of its own, which can go without a trace.
+    missing = r"\d+" if options is FRAGMENTED else str(cut)
+    notes = open_video(path).notes
+    assert any(re.search(rf"but is cut off \({missing} bytes are missing\): its pictures end at", n) for n in notes)
+
+
+@pytest.mark.parametrize(
+    ("content", "missing"),
+    [
+        (b"", 0),
+        (b"no media", 0),
+        (b"\x1a\x45\xdf\xa3\x80\x18\x53\x80\x67\x01\xff\xff\xff\xff\xff\xff\xff" + bytes(9), 0),  # a live recording
+        (b"\x1a\x45\xdf\xa3\x82ab\x18\x53\x80\x67\x40\x64" + bytes(60), 40),
+        (b"\x1a\x45\xdf\xa3\x82", 0),
+        (
+            b"RIFF"
+            + struct.pack("<I", 20)
+            + b"AVI "
+            + bytes(16)
+            + b"RIFF"
+            + struct.pack("<I", 30)
+            + b"AVIX"
+            + bytes(6),
+            20,
+        ),
+        (b"RIFF" + bytes(4) + b"AVI " + bytes(50), 0),
+        (struct.pack(">I4sI", 12, b"ftyp", 0) + struct.pack(">I4sQ", 1, b"mdat", 2**33) + bytes(4), 2**33 - 20),
+        (struct.pack(">I4sI", 12, b"ftyp", 0) + struct.pack(">I4s", 0, b"mdat") + bytes(40), 0),
+        (struct.pack(">I4sI", 12, b"ftyp", 0) + b"\0\0", 0),
+    ],
+)
+def test_what_a_file_lacks_by_its_own_account(tmp_path: Path, content: bytes, missing: int) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    assert missing_bytes(path) == missing
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "b_frames", "options"),
+    [
+        ("m4v", "libx264", 2, {}),
+        ("3gp", "libx264", 2, {}),
+        ("webm", "libvpx-vp9", 0, {}),
+        ("mts", "libx264", 2, {"mpegts_m2ts_mode": "1"}),
+        ("m2ts", "libx264", 2, {"mpegts_m2ts_mode": "1"}),
+        ("mpg", "mpeg2video", 2, {}),
+        ("mxf", "mpeg2video", 2, {}),
+    ],
+)
+def test_frames_are_right_in_every_container_that_is_read(
+    tmp_path: Path, suffix: str, codec: str, b_frames: int, options: dict[str, str]
+) -> None:
+    path = tmp_path / f"video.{suffix}"
+    assert f".{suffix}" in SUFFIXES[Role.VIDEO]
+    encoder = {"cpu-used": "8", "deadline": "realtime"} if suffix == "webm" else {}
+    write_video(
+        path,
+        list(range(45, 85)),
+        codec=codec,
+        options=encoder,
+        b_frames=b_frames,
+        time_base=Fraction(1, 30),
+        container_options=options,
+    )
+    video = open_video(path)
+    assert (len(video.time_ns), video.notes) == (40, ())
+    assert np.abs(np.diff(video.time_ns) - 1e9 / 30).max() <= 1_000_000  # Matroska counts milliseconds
+    assert numbers(video, [0, 7, 8, 25, 39]) == [0, 7, 8, 25, 39]
+
+
+def write_two_videos(path: Path, sizes: list[tuple[int, int]]) -> None:
+    """A container of several video streams: picture i of stream k carries the number 100 k + i, as far as it shows."""
+    with av.open(str(path), "w") as container:
+        streams = []
+        for width, height in sizes:
+            stream = container.add_stream("mpeg4", rate=30)
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            streams.append(stream)
+        for number in range(10):
+            for k, stream in enumerate(streams):
+                picture = np.ascontiguousarray(numbered_picture(100 * k + number)[: stream.height, : stream.width])
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                frame.pts, frame.time_base = number, Fraction(1, 30)
+                container.mux(stream.encode(frame))
+        for stream in streams:
+            container.mux(stream.encode(None))
+
+
+def test_one_of_several_video_streams_is_chosen_by_its_number(tmp_path: Path) -> None:
+    path = tmp_path / "two.mp4"
+    write_two_videos(path, [(WIDTH_PX, HEIGHT_PX), (WIDTH_PX, HEIGHT_PX)])
+    for chosen in (0, 1):
+        video = open_video(path, StreamChoice(video=chosen))
+        assert numbers(video, [0, 5, 9]) == [100 * chosen + i for i in (0, 5, 9)]
+        assert video.notes == ()
+    with pytest.raises(
+        InputError, match=r"found 2 video streams \(0: mpeg4 128 x 96; 1: mpeg4 128 x 96\).*\[streams\]"
+    ):
+        open_video(path)
+    with pytest.raises(InputError, match=r"expected stream 2 as \[streams\] video"):
+        open_video(path, StreamChoice(video=2))
+
+
+def test_a_small_second_video_stream_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "preview.mp4"
+    write_two_videos(path, [(WIDTH_PX, HEIGHT_PX), (64, 48)])
+    video = open_video(path)
+    assert numbers(video, [3]) == [3]
+    (note,) = video.notes
+    assert "of 2 video streams (0: mpeg4 128 x 96; 1: mpeg4 64 x 48) the first is used" in note

@@ -7,7 +7,6 @@ nanoseconds.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import av
 
 from avbench.preprocessing.errors import InputError
+from avbench.preprocessing.media.file_length import boxes
 
 PYAV_MAJOR = int(av.__version__.split(".")[0])
 NS_PER_S = 1_000_000_000
@@ -85,18 +85,6 @@ def _unreadable(path: Path, error: av.FFmpegError) -> InputError:
 
 def _lacks_index(path: Path) -> bool:
     """Whether the file is of the ISO base media family (ISO/IEC 14496-12) and its chain of boxes holds no `moov`."""
-    size_of_file = path.stat().st_size
-    position = 0
     with path.open("rb") as file:
-        while position + 8 <= size_of_file:
-            file.seek(position)
-            head = file.read(16)
-            length, kind = struct.unpack(">I4s", head[:8])
-            if (position == 0 and kind not in (b"ftyp", b"wide", b"mdat")) or kind == b"moov":
-                return False
-            if length == 1 and len(head) == 16:  # the length does not fit 32 bits and follows
-                length = struct.unpack(">Q", head[8:])[0]
-            if length < 8:  # 0: the box reaches to the end of the file
-                break
-            position += length
-    return size_of_file >= 8
+        kinds = [kind for kind, _ in boxes(file, path.stat().st_size)]
+    return bool(kinds) and kinds[0] in (b"ftyp", b"wide", b"mdat") and b"moov" not in kinds

@@ -33,10 +33,14 @@ from avbench.preprocessing.media.feed import (
     single_threaded,
     stamp_of,
 )
+from avbench.preprocessing.media.file_length import missing_bytes
 from avbench.preprocessing.media.packets import PacketTable, Run, build_packet_table, plan_runs
 from avbench.preprocessing.media.streams import ANY_STREAM, StreamChoice, choose_video
 from avbench.preprocessing.media.upright import Orientation, UprightConverter, frame_orientation
 from avbench.preprocessing.recording import ErrorHandler, Frame
+
+_COUNT_FROM_ZERO = ("matroska,webm", "asf")
+"""Formats that state when the recording ends, where others state how long it lasts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,6 +240,8 @@ def open_video(path: Path, choice: StreamChoice = ANY_STREAM) -> VideoFile:
         index, time_base = stream.index, stream.time_base
         table = _scan(container, stream, path)
         stated_s = (container.duration or 0) / av.time_base
+        if container.format.name in _COUNT_FROM_ZERO:
+            stated_s -= (container.start_time or 0) / av.time_base
     time_ns = np.array([ticks_to_ns(int(pts), time_base) for pts in table.frame_pts], dtype=np.int64)
     time_ns.flags.writeable = False
     width_px, height_px, display = _first_picture(path, index)
@@ -303,7 +309,13 @@ def _notes(path: Path, table: PacketTable, time_ns: NDArray[np.int64], stated_s:
         notes.append(f"{path}: {table.unstamped} pictures without a time stamp were left out")
     if table.undecodable:
         notes.append(f"{path}: {table.undecodable} frames that are cut off or have no key frame before were left out")
+    cut_off_bytes = missing_bytes(path)
     missing_s = stated_s - (int(time_ns[-1]) - int(time_ns[0])) / NS_PER_S
-    if missing_s > max(1.0, 0.05 * stated_s):
+    if cut_off_bytes:
+        notes.append(
+            f"{path}: the file states {stated_s:.1f} s but is cut off ({cut_off_bytes} bytes are missing): its "
+            f"pictures end at {seconds(int(time_ns[-1]))}; copy it again"
+        )
+    elif missing_s > max(1.0, 0.05 * stated_s):
         notes.append(f"{path}: the file states {stated_s:.1f} s, but its pictures end {missing_s:.1f} s earlier")
     return tuple(notes)
