@@ -129,7 +129,7 @@ def array_delay_doubt(windows: Sequence[FloatArray], sample_rate_hz: int, positi
     largest = float(np.quantile(np.linalg.norm(slowness, axis=1), 0.75))
     if largest < _LEAST_SLOWNESS[rank]:
         return (
-            f"the delays between its channels are {1.0 / max(largest, 1e-3):.0f} times shorter than those of "
+            f"the delays between its channels are about {1.0 / max(largest, 1e-3):.0f} times shorter than those of "
             f"microphones {far:.3g} m apart: check the unit of microphones.positions_m"
         )
     return None
