@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avbench.preprocessing.errors import InputError
-from avbench.preprocessing.geometry import axis_rotation, make_transform
+from avbench.preprocessing.geometry import axis_rotation, make_transform, rotation_from_quaternion_xyzw
 from avbench.preprocessing.recording import (
     ArrayKind,
     Camera,
@@ -25,6 +25,10 @@ from avbench.preprocessing.recording import (
 
 WIDTH, HEIGHT = 96, 64
 CLOCK_ZERO_NS = 3_000_000_000  # a clock that does not begin at zero
+# Its up is along none of the axes, and the place where the walk begins is not its origin.
+T_WORLD_START = make_transform(rotation_from_quaternion_xyzw([0.4, -0.3, 0.2, 0.7]), [5.0, -2.0, 1.5])
+UP_WORLD = T_WORLD_START[:3, :3] @ np.array([0.0, -1.0, 0.0])
+CAMERA = Camera(WIDTH, HEIGHT, 80.0, 84.0, 46.0, 33.25)
 
 
 @dataclass(frozen=True)
@@ -94,10 +98,10 @@ def make_recording(
     group_id: str = "home",
     split: str | None = None,
 ) -> Recording:
-    """A camera that walks forward at 0.5 m/s and turns right at 10 degrees a second, world y down."""
+    """A level camera that moves at 0.5 m/s where it first looked and turns right at 10 degrees a second."""
     seconds = np.arange(frames) / fps
     time_ns = CLOCK_ZERO_NS + np.round(seconds * 1e9).astype(np.int64)
-    T_world_camera = make_transform(
+    T_start_camera = make_transform(
         axis_rotation("y", 10.0 * seconds), np.stack([0 * seconds, 0 * seconds, 0.5 * seconds], axis=-1)
     )
     if isinstance(sound, str):
@@ -109,15 +113,16 @@ def make_recording(
         licence="CC0-1.0",
         frames=MemoryFrames(time_ns),
         sound=sound,
-        camera=Camera(WIDTH, HEIGHT, 80.0, 80.0, (WIDTH - 1) / 2, (HEIGHT - 1) / 2),
+        camera=CAMERA,
         rig=None if sound is None else Rig(ArrayKind.MICROPHONES, np.arange(3.0 * sound.channels).reshape(-1, 3) / 100),
         trajectory=Trajectory(
             time_ns=time_ns,
-            T_world_camera=T_world_camera,
+            T_world_camera=T_WORLD_START @ T_start_camera,
             scale=scale,
             pose_source="measured",
             pose_sigma_deg=0.2,
             position_sigma_m=0.01 if scale is Scale.METRIC else None,
+            up_world=UP_WORLD,
         ),
         split=split,
     )

@@ -15,7 +15,7 @@ from avbench.benchmark.predictions import Answer, Status, read_predictions, writ
 from avbench.benchmark.scoring import Labels, score
 from avbench.benchmark.statistics import draw_clusters
 from avbench.preprocessing.geometry import axis_rotation
-from prepared_data import pair_row, write_dataset
+from prepared_data import pair_name, pair_row, write_dataset
 
 HOSTILE = '<script>alert("x")</script> & \\ _ % </style>'
 
@@ -26,7 +26,7 @@ def make_dataset(folder: Path, pairs: int = 24, *, groups: int = 12, **changed: 
     for i in range(pairs):
         translation = (0.3 * np.sin(i), 0.05, 0.4) if i < pairs - 2 else (0.0, 0.0, 0.01)
         R = axis_rotation("y", -20.0 + 40.0 * i / pairs)
-        rows.append(pair_row(f"pair-{i:04d}", R, translation, group_id=f"g{i % groups}", **changed))
+        rows.append(pair_row(pair_name(i), R, translation, group_id=f"g{i % groups}", **changed))
     return write_dataset(folder, {"test": rows})
 
 

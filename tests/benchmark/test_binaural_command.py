@@ -37,7 +37,7 @@ from avbench.preprocessing.simulate.scene import SignalKind, Source
 from avbench.preprocessing.simulate.world import RecordingSettings, World, make_world
 from avbench.preprocessing.simulate.write import SCENE_SUFFIX, SIMULATOR_VERSION
 from prepared_data import write_dataset
-from training_data import RATE_HZ, clip_bytes, training_row, without_sound
+from training_data import RATE_HZ, clip_bytes, level_direction, training_row, without_sound
 
 TINY = BinauralConfig(duration_s=0.25, width=8, n_fft=256, hop=128, levels=3)
 QUICK = Schedule(epochs=5, batch_size=8, learning_rate=2e-3, weight_decay=1e-2)
@@ -55,11 +55,16 @@ def simulated_row(world: World, number: int, **changed: Any) -> dict[str, Any]:
     name = world.settings.name
     random = np.random.default_rng([number, *name.encode()])
     sounds = {
-        f"audio_{view}": {"bytes": clip_bytes(strongest_source_azimuth_deg(world, time_ns), random), "path": None}
+        f"audio_{view}": {
+            "bytes": clip_bytes(level_direction(strongest_source_azimuth_deg(world, time_ns)), random),
+            "path": None,
+        }
         for view, time_ns in zip("ab", TIMES_NS, strict=True)
     }
+    # The room's camera is level, its time that of the sound.
+    level = {"up_a": [0.0, -1.0, 0.0], "up_b": [0.0, -1.0, 0.0]}
     times = {"time_a_ns": TIMES_NS[0], "time_b_ns": TIMES_NS[1]}
-    return training_row(number, name, **{**sounds, **times, **changed})
+    return training_row(number, name, **{**sounds, **level, **times, **changed})
 
 
 def simulated_data(folder: Path, rooms: dict[str, int], pairs: dict[str, int] = PAIRS) -> tuple[Path, Path]:

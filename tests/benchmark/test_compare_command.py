@@ -16,7 +16,7 @@ from avbench.benchmark.predictions import Answer, write_predictions
 from avbench.benchmark.saved_run import SavedRun, distinct_names, read_run
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import axis_rotation
-from prepared_data import pair_row, write_dataset
+from prepared_data import pair_name, pair_row, shuffled, write_dataset
 
 PAIRS = 48
 CONDITIONS = ("clean", "fog-1", "fog-5")
@@ -26,7 +26,7 @@ CONDITIONS = ("clean", "fog-1", "fog-5")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [
         pair_row(
-            f"p{i:02d}",
+            pair_name(i),
             axis_rotation("y", i - 20.0),
             group_id=f"g{i // 4:02d}",
             brightness_a=float(5 * i),
@@ -48,9 +48,9 @@ def write_run(folder: Path, data: Path, error_deg: dict[str, float], pairs: int 
     """Answers that are off by the given angle, and by one more degree on every second pair."""
     folder.mkdir(parents=True)
     answers = [
-        Answer(f"p{i:02d}", name, axis_rotation("y", i - 20.0 + error + i % 2), np.array([0.0, 0.0, 1.0]))
+        Answer(pair_name(i), name, axis_rotation("y", i - 20.0 + error + i % 2), np.array([0.0, 0.0, 1.0]))
         for name, error in error_deg.items()
-        for i in range(pairs)
+        for i in shuffled(range(pairs))
     ]
     known = {"model": folder.name, "split": "test", "limit": None, "dataset_fingerprint": fingerprint(data)}
     recipes = [[name, "1"] for name in error_deg]
@@ -63,7 +63,7 @@ def write_run(folder: Path, data: Path, error_deg: dict[str, float], pairs: int 
 @pytest.fixture
 def runs(tmp_path: Path, data: Path) -> tuple[Path, Path]:
     a = write_run(tmp_path / "fusion", data, {"clean": 2.0, "fog-1": 3.0, "fog-5": 5.0})
-    return a, write_run(tmp_path / "tiny", data, {"clean": 2.25, "fog-1": 6.0, "fog-5": 10.0, "mute": 1.0})
+    return a, write_run(tmp_path / "tiny", data, {"fog-5": 10.0, "mute": 1.0, "fog-1": 6.0, "clean": 2.25})
 
 
 def invoke(command, *arguments) -> Result:
@@ -127,7 +127,7 @@ def test_where_one_run_is_better_along_strata(runs: tuple[Path, Path], data: Pat
     strata = {(one["stratum"], one["metric"]): one for one in found["where"]}
     assert {condition for one in found["where"] for condition in [one["condition"]]} == {"fog-5"}
     light = strata["brightness", "rotation.mean_deg"]
-    # 0, 5, .. 235 grey levels: 4 under 16, 3 to 32, 6 to 64, 13 to 128; the other frame has 128.
+    # 0, 5, .. 235 grey levels: 4 under 16, 3 to 32, 6 to 64, 13 to 128; the other frame has 130.
     assert [(one["bin"], one["members"]) for one in light["bins"]] == [
         ("under 16", 4),
         ("16 to 32", 3),
@@ -202,7 +202,7 @@ def test_a_file_of_somebody_else_needs_no_settings(data: Path, tmp_path: Path):
     from avbench.benchmark.dataset import open_dataset
 
     run = write_run(tmp_path / "theirs", data, {"clean": 1.0})
-    answers = [Answer("p00", "clean", np.eye(3), np.array([0.0, 0.0, 1.0]))]
+    answers = [Answer(pair_name(0), "clean", np.eye(3), np.array([0.0, 0.0, 1.0]))]
     write_predictions(tmp_path / "plain.parquet", answers)
     plain = read_run(tmp_path / "plain.parquet", open_dataset(data))
     assert (plain.model, plain.split, plain.limit, dict(plain.recipes)) == ("plain", None, None, {})

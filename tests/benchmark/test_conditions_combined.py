@@ -20,14 +20,14 @@ from avbench.benchmark.scoring import Labels
 from avbench.benchmark.statistics import draw_clusters
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import axis_rotation
-from prepared_data import pair_row, write_dataset
+from prepared_data import pair_name, pair_row, write_dataset
 
 PAIRS = 12
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    rows = [pair_row(f"p{i:02d}", group_id=f"g{i}", recording_id=f"r{i}") for i in range(PAIRS)]
+    rows = [pair_row(pair_name(i), group_id=f"g{i}", recording_id=f"r{i}") for i in range(PAIRS)]
     return write_dataset(tmp_path_factory.mktemp("combined") / "data", {"test": rows})
 
 
@@ -75,7 +75,7 @@ def test_losses_are_counted_from_the_condition_that_held(data: Path, tmp_path: P
 
     def part(name: str, off_deg: dict[str, float]) -> Path:
         answers = [
-            Answer(f"p{i:02d}", condition, axis_rotation("y", error), np.array([0.0, 0.0, 1.0]))
+            Answer(pair_name(i), condition, axis_rotation("y", error), np.array([0.0, 0.0, 1.0]))
             for condition, error in off_deg.items()
             for i in range(PAIRS)
         ]

@@ -21,7 +21,7 @@ from avbench.preprocessing.errors import AvbenchError, InputError
 from avbench.preprocessing.picture import brightness, decode_picture, sharpness
 from avbench.preprocessing.schema import AUDIO_COLUMNS, column_names
 from avbench.preprocessing.shards import dataset_shards, iter_rows
-from prepared_data import pair_row, write_dataset
+from prepared_data import pair_name, pair_row, write_dataset
 
 PAIRS = 7
 SUITE = """
@@ -40,7 +40,7 @@ SPLITS = ("clean", "fog_3", "blackout_3", "low_light_5_a")
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    rows = [pair_row(f"p{i}") for i in range(PAIRS)]
+    rows = [pair_row(pair_name(i)) for i in range(PAIRS)]
     rows[2] |= {"audio_b": None, "audio_valid_start_b": None, "audio_valid_stop_b": None}
     return write_dataset(tmp_path / "data", {"test": rows, "train": [pair_row("other")]})
 

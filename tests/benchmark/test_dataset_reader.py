@@ -23,30 +23,35 @@ from avbench.preprocessing.recording import AmbisonicConvention, ArrayKind, Scal
 from avbench.preprocessing.schema import COLUMN_BY_NAME, Role
 from avbench.preprocessing.shard_file import describe_shard
 from avbench.preprocessing.shards import iter_rows, row_digest
+from prepared_data import pair_name
 
 
 @pytest.fixture
 def folder(tmp_path: Path, pair_row, write_dataset) -> Path:
-    rows = [pair_row(f"p{i:02d}", axis_rotation("y", float(i)), (0.0, 0.0, 1.0 + i)) for i in range(11)]
+    rows = [pair_row(pair_name(i), axis_rotation("y", float(i)), (0.0, 0.0, 1.0 + i)) for i in range(11)]
     return write_dataset(tmp_path / "data", {"test": rows, "train": rows[:2]}, shards=2, rows_per_group=3)
 
 
 def test_inputs_are_what_was_written(folder: Path, pair_row):
     pairs = list(open_dataset(folder).inputs("test"))
-    assert [pair.pair_id for pair in pairs] == [f"p{i:02d}" for i in range(11)]
-    row, pair = pair_row("p03"), pairs[3]
-    np.testing.assert_array_equal(
-        pair.image_a, simplejpeg.decode_jpeg(row["image_a"]["bytes"], fastdct=False, fastupsample=False)
-    )
-    written, _ = soundfile.read(io.BytesIO(row["audio_b"]["bytes"]), dtype="int16")
-    assert pair.sound_b is not None
-    assert pair.sound_b.samples.dtype == np.float32
-    np.testing.assert_array_equal(pair.sound_b.samples * np.float32(32768), written)
-    assert (pair.sound_b.sample_rate_hz, pair.sound_b.valid_start, pair.sound_b.valid_stop) == (8000, 0, 350)
-    assert pair.sound_b.array_kind is ArrayKind.MICROPHONES
-    np.testing.assert_array_equal(pair.sound_b.mic_positions_m, row["mic_positions_m"])
-    np.testing.assert_array_equal(pair.intrinsics, [[30.0, 0.0, 15.5], [0.0, 31.0, 11.5], [0.0, 0.0, 1.0]])
-    np.testing.assert_array_equal(pair.up_a, [0.0, -1.0, 0.0])
+    assert [pair.pair_id for pair in pairs] == [pair_name(i) for i in range(11)]
+    row, pair = pair_row(pair_name(3), axis_rotation("y", 3.0)), pairs[3]
+    for view, image in (("a", pair.image_a), ("b", pair.image_b)):
+        np.testing.assert_array_equal(
+            image, simplejpeg.decode_jpeg(row[f"image_{view}"]["bytes"], fastdct=False, fastupsample=False)
+        )
+    for view, sound, valid in (("a", pair.sound_a, (5, 390)), ("b", pair.sound_b, (20, 350))):
+        written, _ = soundfile.read(io.BytesIO(row[f"audio_{view}"]["bytes"]), dtype="int16")
+        assert sound is not None
+        assert sound.samples.dtype == np.float32
+        np.testing.assert_array_equal(sound.samples * np.float32(32768), written)
+        assert (sound.sample_rate_hz, sound.valid_start, sound.valid_stop) == (8000, *valid)
+        assert sound.array_kind is ArrayKind.MICROPHONES
+        np.testing.assert_array_equal(sound.mic_positions_m, row["mic_positions_m"])
+    np.testing.assert_array_equal(pair.intrinsics, [[30.0, 0.0, 15.0], [0.0, 31.0, 12.25], [0.0, 0.0, 1.0]])
+    np.testing.assert_array_equal(pair.up_a, row["up_a"])
+    np.testing.assert_array_equal(pair.up_b, row["up_b"])
+    assert not np.allclose(pair.up_a, pair.up_b, atol=0.01)
 
 
 AMBISONIC = {"array_kind": "ambisonic", "audio_channels": 3, "mic_positions_m": None}
@@ -78,7 +83,7 @@ def test_a_data_set_of_the_first_schema_is_read(tmp_path: Path, pair_row, write_
 @pytest.mark.parametrize(("start", "stop"), [(0, None), (4, 9), (5, 6), (10, 50), (3, 3), (6, 11)])
 def test_a_range_of_pairs_is_that_range(folder: Path, start, stop):
     found = [pair.pair_id for pair in open_dataset(folder).inputs("test", start=start, stop=stop)]
-    assert found == [f"p{i:02d}" for i in range(11)][start:stop]
+    assert found == [pair_name(i) for i in range(11)][start:stop]
 
 
 def test_row_groups_outside_the_range_are_not_read(folder: Path, monkeypatch):
@@ -147,7 +152,7 @@ def test_labels_and_counts(folder: Path):
     np.testing.assert_array_equal(labels[7].rotation_a_b, axis_rotation("y", 7.0))
     assert labels[7].translation_a_b_m.tolist() == [0.0, 0.0, 8.0]
     assert labels[7].scale is Scale.METRIC
-    assert [label.pair_id for label in dataset.labels("test", limit=7)] == [f"p{i:02d}" for i in range(7)]
+    assert [label.pair_id for label in dataset.labels("test", limit=7)] == [pair_name(i) for i in range(7)]
 
 
 def test_rows_without_sound_or_up_give_none(tmp_path: Path, pair_row, write_dataset):

@@ -22,6 +22,7 @@ from avbench.benchmark.parts import gaps
 from avbench.benchmark.predictions import Status, check_complete
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import axis_rotation
+from prepared_data import pair_name
 
 PAIRS = 21
 
@@ -44,7 +45,7 @@ class Drawing:
 @pytest.fixture
 def data(tmp_path: Path, pair_row, write_dataset) -> Path:
     rows = [
-        pair_row(f"p{i:02d}", axis_rotation("y", i - 10.0), (0.1 * (i - 10), 0.0, 1.0), group_id=f"g{i % 4}")
+        pair_row(pair_name(i), axis_rotation("y", i - 10.0), (0.1 * (i - 10), 0.0, 1.0), group_id=f"g{i % 4}")
         for i in range(PAIRS)
     ]
     return write_dataset(tmp_path / "data", {"test": rows, "train": rows[10:13]}, shards=2, rows_per_group=4)
@@ -92,6 +93,8 @@ def test_evaluate_writes_predictions_score_and_run(data: Path, tmp_path: Path):
     # Angles -10 to 10 degrees: mean 110 / 21, median 5.
     assert clean["rotation"]["mean_deg"] == pytest.approx(110 / 21)
     assert clean["rotation"]["median_deg"] == pytest.approx(5.0)
+    # The pairs are of six recordings.
+    assert clean["intervals"]["estimates"]["rotation.mean_deg"]["groups"] == 4
     document = json.loads((out / "run.json").read_text())
     assert document["settings"]["dataset_fingerprint"] == open_dataset(data).fingerprint
     assert document["predictions_sha256"] == written["predictions_sha256"]
@@ -156,7 +159,7 @@ def test_predictions_are_in_the_order_of_the_data_set(data: Path, tmp_path: Path
     found = run(
         data, f"{model_file(tmp_path, DRAWING)}:Drawing", tmp_path / "r", part_pairs=5, conditions=(CLEAN, flipped)
     ).predictions
-    names = [f"p{i:02d}" for i in range(PAIRS)]
+    names = [pair_name(i) for i in range(PAIRS)]
     assert list(found.pair_id) == names + names
     assert found.conditions == ("clean", "flipped")
     check_complete(found, names, conditions=["clean", "flipped"])
@@ -240,7 +243,7 @@ GOOD = PosePrediction(np.eye(3), np.array([0.0, 0.0, 1.0]))
 class Base:
     modalities = ()
     def predict(self, pairs):
-        return [self.one(pair) if int(pair.pair_id[1:]) % 5 == 0 else GOOD for pair in pairs]
+        return [self.one(pair) if pair.pair_id in FAULTY else GOOD for pair in pairs]
 class Raises(Base):
     def one(self, pair): raise ValueError("cannot do this one")
 class NotANumber(Base):
@@ -282,16 +285,17 @@ class LooksForLabels(Base):
     ],
 )
 def test_only_the_pairs_at_fault_fail_and_the_run_ends_well(data: Path, tmp_path: Path, name, status, message):
-    path = model_file(tmp_path, MISBEHAVING, "misbehaving.py")
+    faulty = {pair_name(i) for i in range(0, PAIRS, 5)}
+    path = model_file(tmp_path, MISBEHAVING.replace("FAULTY", repr(faulty)), "misbehaving.py")
     out = tmp_path / "run"
     result = invoke(evaluate, data, "--model", f"{path}:{name}", "-o", out, "--batch-size", 8)
     assert result.exit_code == 0
     assert "5 pairs count as 180 degrees" in result.stdout
     assert message in result.stdout
     predictions = run(data, f"{path}:{name}", out, batch_size=8).predictions
-    failing = [int(pair[1:]) % 5 == 0 for pair in predictions.pair_id]
+    failing = [pair in faulty for pair in predictions.pair_id]
     assert [found is status for found in predictions.status] == failing
-    check_complete(predictions, [f"p{i:02d}" for i in range(PAIRS)])
+    check_complete(predictions, [pair_name(i) for i in range(PAIRS)])
 
 
 COUNTING = """

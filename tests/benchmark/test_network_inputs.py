@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avbench.benchmark.model_api import SoundClip
+from avbench.benchmark.model_api import PairInput, SoundClip
 from avbench.benchmark.models.network_inputs import (
     BANDS_HZ,
     MAPS,
@@ -17,6 +17,9 @@ from avbench.benchmark.models.network_inputs import (
     fit_picture,
     level_rotation,
     middle_of,
+    picture_row,
+    sound_row,
+    up_row,
 )
 from avbench.preprocessing.recording import ArrayKind
 
@@ -107,6 +110,34 @@ def test_a_middle_without_sound_leaves_the_whole() -> None:
     assert (padded.valid_start, padded.valid_stop) == (9_000, 11_200)
     beyond = middle_of(replace(whole, valid_start=13_000), 0.4)
     assert beyond.valid_start == beyond.valid_stop
+
+
+def test_each_frame_comes_with_its_own_picture_up_and_sound() -> None:
+    random = np.random.default_rng(1)
+    sound_a = clip()
+    samples = (0.1 * random.standard_normal((16_000, 5))).astype(np.float32)
+    sound_b = replace(sound_a, samples=samples, valid_start=1_000, valid_stop=15_000)
+    pictures = random.integers(0, 256, (2, 96, 128, 3), dtype=np.uint8)
+    up_a, up_b = np.array([0.36, -0.8, 0.48]), np.array([-0.6, -0.8, 0.0])
+    K = np.array([[100.0, 0.0, 60.0], [0.0, 110.0, 50.0], [0.0, 0.0, 1.0]])
+    pair = PairInput("p", *pictures, K, sound_a, sound_b, up_a, up_b)
+
+    seen = picture_row(pair, (128, 96))
+    np.testing.assert_array_equal(seen["image_a"], pictures[0])
+    np.testing.assert_array_equal(seen["image_b"], pictures[1])
+    np.testing.assert_array_equal(seen["intrinsics"], K)
+    level = up_row(pair)
+    for view, up in (("a", up_a), ("b", up_b)):
+        np.testing.assert_allclose(level[f"level_{view}"] @ up, [0.0, -1.0, 0.0], atol=1e-12)
+    heard = sound_row(pair)
+    for view, sound, up in (("a", sound_a, up_a), ("b", sound_b, up_b)):
+        np.testing.assert_array_equal(heard[f"maps_{view}"], np.float16(direction_maps(sound, up)))
+        np.testing.assert_array_equal(heard[f"spectrum_{view}"], np.float16(azimuth_spectrum(sound, up)))
+
+    one_sided = replace(pair, up_b=None)
+    assert not up_row(one_sided)["up_known"]
+    np.testing.assert_array_equal(up_row(one_sided)["level_a"], np.eye(3))
+    np.testing.assert_array_equal(sound_row(one_sided)["maps_a"], np.float16(direction_maps(sound_a, None)))
 
 
 def test_no_sound_gives_nothing() -> None:

@@ -20,7 +20,7 @@ from avbench.benchmark.sound_donors import PairSound, other_scene_donors, same_s
 from avbench.preprocessing.geometry import axis_rotation
 from avbench.preprocessing.recording import AmbisonicConvention, ArrayKind, SampleFormat
 from avbench.preprocessing.sound_clip import encode_clip
-from prepared_data import pair_row, write_dataset
+from prepared_data import pair_name, pair_row, shuffled, write_dataset
 
 SECOND = 1_000_000_000
 MICROPHONES = ("microphones", None, 3, 8000)
@@ -205,6 +205,10 @@ class FailsOnSilence(Listener):
 """
 
 
+MUTE_PAIR = 5
+MUTE_NAME = "rec-1:2000000000-2500000000"
+
+
 def tone(level: float, samples: int = 400) -> dict:
     wave = np.sin(0.3 * np.arange(samples))[:, None] * [1.0, 0.9, 0.8]
     return {"bytes": encode_clip((wave * level * 20000).astype(np.int16), 8000, SampleFormat.INT16), "path": None}
@@ -215,23 +219,21 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     random = np.random.default_rng(0)
     rows = []
     for number in range(96):
-        angle = float(random.uniform(-20.0, 20.0))
-        place, take = divmod(number, 4)
+        angle, loudness = float(random.uniform(-20.0, 20.0)), 0.1 + 0.0015 * (number * 29 % 96)
+        recording, take = divmod(number, 4)
+        start_ns = 2 * take * SECOND
         rows.append(
             pair_row(
-                f"p{number:02d}",
+                f"rec-{recording}:{start_ns}-{start_ns + SECOND // 2}",
                 axis_rotation("y", angle),
-                recording_id=f"rec-{place}",
-                group_id=f"place-{place}",
-                time_a_ns=2 * take * SECOND,
-                time_b_ns=2 * take * SECOND + SECOND // 2,
-                audio_a=tone(0.2),
-                audio_b=tone(0.2 * 2.0 ** (angle / 10.0)),
-                audio_valid_stop_b=400,
+                group_id=f"place-{recording % 12}",
+                audio_a=tone(loudness),
+                audio_b=tone(loudness * 2.0 ** (angle / 10.0)),
+                audio_valid_start_b=number % 7,
             )
         )
-    rows[5] |= {"audio_b": None, "audio_valid_start_b": None, "audio_valid_stop_b": None}
-    return write_dataset(tmp_path_factory.mktemp("probes") / "data", {"test": rows}, rows_per_group=5)
+    rows[MUTE_PAIR] |= {"audio_b": None, "audio_valid_start_b": None, "audio_valid_stop_b": None}
+    return write_dataset(tmp_path_factory.mktemp("probes") / "data", {"test": shuffled(rows)}, rows_per_group=5)
 
 
 @pytest.fixture(scope="module")
@@ -259,13 +261,13 @@ def test_a_model_of_sound_relies_on_it_and_is_harmed_by_lies(data: Path, models:
     assert report["listens"]
     # In silence it says 0 degrees: it loses the mean size of the true turns, what it answered rightly before.
     labels = open_dataset(data).labels("test")
-    heard = [label for label in labels if label.pair_id != "p05"]
+    heard = [label for label in labels if label.pair_id != MUTE_NAME]
     sizes = [abs(np.degrees(np.arctan2(label.rotation_a_b[0, 2], label.rotation_a_b[0, 0]))) for label in heard]
     reliance = report["reliance"]["rotation.mean_deg"]
     assert reliance["value"] == pytest.approx(np.mean(sizes), abs=0.02)
     assert 0.0 < reliance["low"] < reliance["value"] < reliance["high"]
     assert reliance["pairs"] == 95
-    assert reliance["groups"] == 24
+    assert reliance["groups"] == 12  # of two recordings each
     # AUC: lost, so positive too.
     assert report["reliance"]["total.auc@20"]["value"] > 0.0
     # Two independent turns differ by more than one does from none.
@@ -279,7 +281,7 @@ def test_a_model_of_sound_relies_on_it_and_is_harmed_by_lies(data: Path, models:
     assert by_name["mute"]["left_out"] == 1
     assert "mute: 1 pairs without sound are left out" in printed
     assert "audio reliance (mute - clean), mean rotation: +" in printed
-    assert "few groups: the interval is likely too short (24 groups)" in printed.splitlines()[-3]
+    assert "few groups: the interval is likely too short (12 groups)" in printed.splitlines()[-3]
 
 
 def test_the_numbers_are_those_of_the_predictions(data: Path, models: Path, tmp_path: Path):
@@ -291,7 +293,7 @@ def test_the_numbers_are_those_of_the_predictions(data: Path, models: Path, tmp_
     truth = {label.pair_id: label.rotation_a_b for label in open_dataset(data).labels("test")}
 
     def mean_error(condition: str) -> float:
-        rows = [row for name, row in found.rows_of(condition).items() if name != "p05"]
+        rows = [row for name, row in found.rows_of(condition).items() if name != MUTE_NAME]
         turns = [truth[found.pair_id[row]].T @ found.rotation_a_b[row] for row in rows]
         return float(np.mean([np.degrees(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1))) for turn in turns]))
 
@@ -339,26 +341,54 @@ def test_probed_sound_is_the_donors_and_pictures_stay(data: Path):
     plans = {plan.probe: plan for plan in plan_probes(dataset, "test")}
     assert list(plans) == list(Probe) == list(KIND)
     pairs = {found.pair_id: found for found in dataset.inputs("test")}
-    by_clip = {found.sound_b.samples.tobytes(): name for name, found in pairs.items() if found.sound_b is not None}
+    by_clip = {
+        clip.samples.tobytes(): (name, view)
+        for name, found in pairs.items()
+        for view, clip in (("a", found.sound_a), ("b", found.sound_b))
+        if clip is not None
+    }
+    columns = dataset.table("test", ("pair_id", "recording_id", "group_id")).to_pylist()
+    recording_of = {row["pair_id"]: row["recording_id"] for row in columns}
+    place_of = {row["pair_id"]: row["group_id"] for row in columns}
     for kind in (Probe.TIME_SHIFT, Probe.SAME_SCENE, Probe.OTHER_SCENE):
         for name in plans[kind].pair_ids:
             found = plans[kind].condition.apply(pairs[name])
             assert found.image_a is pairs[name].image_a
             assert found.sound_b.mic_positions_m is pairs[name].sound_b.mic_positions_m
-            donor = by_clip[found.sound_b.samples.tobytes()]
+            donor, view = by_clip[found.sound_b.samples.tobytes()]
+            own = pairs[donor].sound_a if view == "a" else pairs[donor].sound_b
+            assert (found.sound_b.valid_start, found.sound_b.valid_stop) == (own.valid_start, own.valid_stop)
             assert donor != name
-            same_place = int(donor[1:]) // 4 == int(name[1:]) // 4
-            assert same_place == (kind is not Probe.OTHER_SCENE)
+            assert (recording_of[donor] == recording_of[name]) == (kind is not Probe.OTHER_SCENE)
+            assert (place_of[donor] == place_of[name]) == (kind is not Probe.OTHER_SCENE)
+            if kind is not Probe.TIME_SHIFT:
+                assert view == "b"
+                assert by_clip[found.sound_a.samples.tobytes()] == (donor, "a")
             assert not found.sound_b.samples.flags.writeable
-    assert "p05" not in plans[Probe.MUTE].pair_ids
+    assert MUTE_NAME not in plans[Probe.MUTE].pair_ids
     assert plans[Probe.TIME_SHIFT].median_shift_s == pytest.approx(2.0)
+
+
+def test_every_clip_has_noise_of_its_own_and_the_same_at_every_level(data: Path):
+    plans = {plan.probe: plan for plan in plan_probes(open_dataset(data), "test")}
+    own = clip()
+    heard = {}
+    for kind in (Probe.NOISE_0_DB, Probe.NOISE_10_DB):
+        for name in ("p0", "p1"):
+            found = plans[kind].condition.apply(replace(pair(own, name), sound_b=own))
+            for view, one in (("a", found.sound_a), ("b", found.sound_b)):
+                heard[kind, name, view] = (one.samples - own.samples)[10:480].ravel()
+    correlation = np.corrcoef(list(heard.values()))
+    same = np.array([[one[1:] == other[1:] for other in heard] for one in heard])
+    assert (correlation[same] > 0.99).all()
+    assert (np.abs(correlation[~same]) < 0.1).all()
 
 
 def test_a_data_set_without_sound_has_nothing_to_probe(models: Path, tmp_path: Path):
     format_columns = ("audio_a", "audio_b", "audio_sample_rate_hz", "audio_channels", "array_kind", "mic_positions_m")
     valid_columns = (f"audio_valid_{end}_{view}" for end in ("start", "stop") for view in "ab")
     silent = dict.fromkeys((*format_columns, *valid_columns))
-    rows = [pair_row(f"p{i}", **silent) for i in range(3)]
+    rows = [pair_row(pair_name(i), **silent) for i in range(3)]
     data = write_dataset(tmp_path / "data", {"test": rows})
     report, printed = probe(data, f"{models}:Listener", tmp_path / "r")
     assert report["reliance"] == {}

@@ -27,7 +27,7 @@ from avbench.benchmark.seen_pairs import batch_ranges
 from avbench.benchmark.shared_pairs import PairReceiver, PairSender
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import axis_rotation
-from prepared_data import pair_row, write_dataset
+from prepared_data import pair_name, pair_row, write_dataset
 
 PAIRS = 13
 
@@ -76,7 +76,7 @@ class Pid:
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [
         pair_row(
-            f"p{i:02d}",
+            pair_name(i),
             axis_rotation("y", float(i)),
             recording_id=f"r{i % 2}",
             time_a_ns=i * 10**9,
@@ -181,7 +181,7 @@ def test_the_model_is_in_another_process_unless_there_is_no_time_limit(data: Pat
 
 
 def test_a_damaged_picture_ends_the_run_with_its_name_and_keeps_what_was_answered(tmp_path: Path, models: Path):
-    rows = [pair_row(f"p{i}") for i in range(6)]
+    rows = [pair_row(pair_name(i)) for i in range(6)]
     rows[4]["image_b"] = {"bytes": b"no picture", "path": None}
     data = write_dataset(tmp_path / "data", {"test": rows})
     before = threading.active_count()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from avbench.benchmark.predictions import read_predictions
-from prepared_data import pair_row, write_dataset
+from prepared_data import pair_name, pair_row, write_dataset
 
 PAIRS = 24
 COMMAND = "from avbench.preprocessing.cli import main; main()"
@@ -49,7 +49,7 @@ severities = [2]
 def data(tmp_path: Path) -> Path:
     rows = [
         pair_row(
-            f"p{i:02d}",
+            pair_name(i),
             recording_id=f"r{i // 6}",
             group_id=f"g{i // 6}",
             time_a_ns=i * 10**9,

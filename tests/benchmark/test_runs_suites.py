@@ -17,7 +17,7 @@ from avbench.benchmark.dataset import open_dataset
 from avbench.benchmark.model_api import Modality
 from avbench.benchmark.predictions import read_predictions
 from avbench.preprocessing.errors import InputError
-from prepared_data import pair_row, write_dataset
+from prepared_data import pair_name, pair_row, write_dataset
 
 PAIRS = 11
 
@@ -37,7 +37,7 @@ class Batchy:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    rows = [pair_row(f"p{i:02d}", group_id=f"g{i}") for i in range(PAIRS)]
+    rows = [pair_row(pair_name(i), group_id=f"g{i}") for i in range(PAIRS)]
     return write_dataset(tmp_path_factory.mktemp("suites") / "data", {"test": rows})
 
 

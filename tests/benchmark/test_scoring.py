@@ -23,6 +23,7 @@ from avbench.benchmark.tables import (
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import axis_rotation
 from avbench.preprocessing.recording import Scale
+from prepared_data import pair_name, shuffled
 
 AHEAD = np.array([0.0, 0.0, 1.0])
 LABELS = Labels.of(
@@ -128,6 +129,23 @@ def test_each_condition_has_its_score_in_the_order_of_the_file(tmp_path: Path):
     assert [entry.condition for entry in found] == ["dark", "clean"]
     assert found[0].rotation.mean_deg == pytest.approx(4.0)
     assert found[1].rotation.mean_deg == pytest.approx(0.0)
+
+
+def test_answers_are_found_by_the_name_of_their_pair_and_their_condition(tmp_path: Path):
+    turns = {pair_name(i): axis_rotation("y", 7.0 * i - 20.0) for i in range(12)}
+    labels = Labels.of([PairLabel(name, R, 2.0 * AHEAD, Scale.METRIC) for name, R in turns.items()])
+    answers = [
+        Answer(name, condition, axis_rotation("y", error) @ R, (1.0 + error) * AHEAD, metric=True)
+        for name, R in turns.items()
+        for condition, error in (("clean", 1.0), ("dark", 4.0), ("fog-3", 0.0))
+    ]
+    del answers[5]  # of the second pair under fog-3
+    found = {entry.condition: entry for entry in score(predictions_of(tmp_path, shuffled(answers)), labels)}
+    assert found["clean"].rotation.mean_deg == pytest.approx(1.0)
+    assert found["dark"].rotation.median_deg == pytest.approx(4.0)
+    assert found["dark"].metric_translation.mean_m == pytest.approx(3.0)
+    assert found["fog-3"].rotation.mean_deg == pytest.approx(180.0 / 12)
+    assert (found["clean"].counts.missing, found["fog-3"].counts.missing) == (0, 1)
 
 
 def test_foreign_pairs_are_refused(tmp_path: Path):

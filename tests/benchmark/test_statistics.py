@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from avbench.benchmark.metrics import auc_percent
 from avbench.benchmark.statistics import (
     Clusters,
     IntervalNote,
@@ -73,6 +74,17 @@ def test_an_auc_knows_its_largest_error_in_a_resample_without_the_likely_groups(
     clusters = Clusters(np.arange(40), counts)
     _, drawn = auc_statistic(10.0)(values, clusters)
     assert drawn[0] == pytest.approx(trapezoid_auc(written_out(values, clusters, 0), 10.0))
+
+
+def test_an_error_at_the_threshold_of_an_auc_is_no_recall() -> None:
+    # One error of 2 degrees of four: the recall rises to 1/4 at 2 and stays there up to 10.
+    values = np.array([2.0, 10.0, 10.0, 12.0])
+    clusters = Clusters(np.arange(4), np.array([[1.0, 1.0, 1.0, 1.0], [0.0, 2.0, 2.0, 0.0], [2.0, 1.0, 1.0, 0.0]]))
+    point, drawn = auc_statistic(10.0)(values, clusters)
+    assert point == pytest.approx(100.0 * (0.5 * 0.25 * 2.0 + 0.25 * 8.0) / 10.0)
+    assert point == pytest.approx(auc_percent(values, 10.0))
+    assert drawn == pytest.approx([trapezoid_auc(written_out(values, clusters, row), 10.0) for row in range(3)])
+    assert drawn[1] == 0.0
 
 
 def test_the_interval_of_a_mean_is_the_t_interval_of_equal_groups() -> None:

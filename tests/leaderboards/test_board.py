@@ -29,9 +29,11 @@ from avbench.leaderboards.submit import submit
 from avbench.preprocessing.atomic import sha256_of
 from avbench.preprocessing.errors import AvbenchError, InputError
 from avbench.preprocessing.geometry import axis_rotation
-from prepared_data import pair_row, write_dataset
+from prepared_data import pair_name, pair_row, shuffled, write_dataset
 
-PAIRS = [f"pair-{i}" for i in range(6)]
+PAIRS = [pair_name(i) for i in range(6)]
+# Ranked on the first, which is the first neither by name nor by what usually comes first.
+CONDITIONS = ("fog-3", "clean", "blackout-1")
 
 
 @pytest.fixture
@@ -42,14 +44,19 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def board(tmp_path: Path, data: Path) -> Board:
-    return create_board(tmp_path / "board", data, title="A & B <challenge>")
+    return create_board(tmp_path / "board", data, title="A & B <challenge>", conditions=CONDITIONS)
 
 
-def answers(error_deg: float) -> list[Answer]:
-    return [
-        Answer(name, "clean", axis_rotation("y", 5.0 * i + error_deg), np.array([0.1, 0.0, 0.5]))
-        for i, name in enumerate(PAIRS)
-    ]
+def answers(error_deg: float, conditions: tuple[str, ...] = CONDITIONS) -> list[Answer]:
+    """Answers that are off by so much under the first condition, and by 20 degrees less that under the others."""
+    errors = dict.fromkeys(conditions[1:], 20.0 - error_deg) | {conditions[0]: error_deg}
+    return shuffled(
+        [
+            Answer(name, condition, axis_rotation("y", 5.0 * i + error), np.array([0.1, 0.0, 0.5]))
+            for condition, error in errors.items()
+            for i, name in enumerate(PAIRS)
+        ]
+    )
 
 
 def hand_in(board: Board, tmp_path: Path, error_deg: float, name: str) -> str:
@@ -73,7 +80,9 @@ def test_entries_are_ranked_and_scored_as_the_score_command_would(board: Board, 
     ]
     for _, entry in board.ranked():
         stored = read_predictions(board.folder / "submissions" / f"{entry.entry_id}.parquet")
-        assert entry.scores["clean"] == published_score(score_condition(stored, board.labels()))
+        assert entry.scores == {
+            one: published_score(score_condition(stored, board.labels(), one)) for one in CONDITIONS
+        }
     # Constant errors of 1 and 15 degrees: trapezoid AUC@20 = 1 - e/20 + e/(2 * 6 * 20), in percent 95.41666 and 31.25.
     assert board.ranking_value(board.entries()[1]) == 95.42
     assert board.ranking_value(board.entries()[0]) == 31.25
@@ -93,7 +102,7 @@ def test_equal_numbers_share_a_rank(board: Board, tmp_path: Path) -> None:
 
 def test_numbers_are_published_with_as_many_digits_as_mean_something(board: Board, tmp_path: Path) -> None:
     hand_in(board, tmp_path, 1.23456789, "model")
-    score = board.entries()[0].scores["clean"]
+    score = board.entries()[0].scores["fog-3"]
     assert score["rotation"]["mean_deg"] == score["rotation"]["median_deg"] == 1.23
     assert score["baseline_threshold_m"] == 0.05
     assert score["counts"]["pairs"] == 6
@@ -118,11 +127,12 @@ def test_one_pair_answered_otherwise_does_not_tell_its_label_to_the_last_digit(b
     seen = []
     for turn_deg in (0.0, 0.001, 0.01):
         rows = answers(4.0)
-        rows[2] = replace(rows[2], rotation_a_b=axis_rotation("y", 14.0 + turn_deg))
+        turned = next(number for number, row in enumerate(rows) if (row.pair_id, row.condition) == (PAIRS[2], "fog-3"))
+        rows[turned] = replace(rows[turned], rotation_a_b=axis_rotation("y", 14.0 + turn_deg))
         write_predictions(tmp_path / f"{turn_deg}.parquet", rows)
         seen.append(submit(board, tmp_path / f"{turn_deg}.parquet", SubmissionInfo(f"m{turn_deg}")).entry.scores)
     for what in ("mean_deg", "median_deg"):
-        assert [scores["clean"]["rotation"][what] for scores in seen] == [4.0, 4.0, 4.0]
+        assert [scores["fog-3"]["rotation"][what] for scores in seen] == [4.0, 4.0, 4.0]
 
 
 def test_every_flipped_bit_in_the_labels_of_a_board_is_found(board: Board) -> None:
@@ -147,6 +157,16 @@ def test_a_board_of_an_older_version_says_how_to_make_it_anew(board: Board) -> N
         open_board(board.folder)
 
 
+def test_the_rank_that_is_told_is_that_of_what_was_handed_in(board: Board, tmp_path: Path) -> None:
+    told = []
+    for number, (name, error) in enumerate((("net", 9.0), ("other", 5.0), ("net", 1.0), ("net", 9.0))):
+        path = tmp_path / f"{number}.parquet"
+        write_predictions(path, answers(error))
+        result = submit(board, path, SubmissionInfo(name))
+        told.append((result.rank, result.already_there))
+    assert told == [(1, False), (1, False), (1, False), (3, True)]
+
+
 def test_the_same_again_is_not_entered_twice(board: Board, tmp_path: Path) -> None:
     hand_in(board, tmp_path, 4.0, "model")
     before = everything(board.folder)
@@ -155,55 +175,55 @@ def test_the_same_again_is_not_entered_twice(board: Board, tmp_path: Path) -> No
     assert everything(board.folder) == before
 
 
-def broken_table(kind: str) -> pa.Table:
+def broken_table(kind: str) -> tuple[pa.Table, str]:
+    """A table that no board takes, and what must be said of it."""
     rows = answers(3.0)
     if kind == "missing":
-        rows = rows[:-1]
+        gone = rows.pop()
+        says = f"condition {gone.condition}: found 1 of 6 pairs without a row, the first is {gone.pair_id}"
     elif kind == "doubled":
         rows.append(rows[2])
+        says = f"row 18: pair_id: found '{rows[2].pair_id}' a second time under condition '{rows[2].condition}'"
     elif kind == "foreign":
-        rows[1] = Answer("pair-99", "clean", rows[1].rotation_a_b, rows[1].translation_a_b)
+        rows[1] = replace(rows[1], pair_id="pair-99")
+        says = "row 1: pair_id: found 'pair-99'"
     elif kind == "nan":
-        rows[3] = Answer(rows[3].pair_id, "clean", np.full((3, 3), np.nan), rows[3].translation_a_b)
+        rows[3] = replace(rows[3], rotation_a_b=np.full((3, 3), np.nan))
+        says = f"row 3 (pair {rows[3].pair_id}): rotation_a_b"
     elif kind == "condition":
-        rows[0] = Answer(rows[0].pair_id, "fog-3", rows[0].rotation_a_b, rows[0].translation_a_b)
+        rows[0] = replace(rows[0], condition="fog-4")
+        says = "row 0: condition: found 'fog-4'"
+    else:
+        says = "column rotation_a_b: found string"
     table = predictions_table(rows)
     if kind == "type":
         index = table.schema.get_field_index("rotation_a_b")
-        return table.set_column(index, "rotation_a_b", pa.array(["identity"] * len(rows)))
-    return table
+        return table.set_column(index, "rotation_a_b", pa.array(["identity"] * len(rows))), says
+    return table, says
 
 
-@pytest.mark.parametrize(
-    ("kind", "says"),
-    [
-        ("missing", "1 of 6 pairs without a row, the first is pair-5"),
-        ("doubled", r"row 6: pair_id: found 'pair-2' a second time"),
-        ("foreign", r"row 1: pair_id: found 'pair-99'"),
-        ("nan", r"row 3 \(pair pair-3\): rotation_a_b"),
-        ("type", "column rotation_a_b: found string"),
-        ("condition", r"row 0: condition: found 'fog-3'"),
-    ],
-)
-def test_a_bad_submission_is_refused_and_the_board_unchanged(
-    board: Board, tmp_path: Path, kind: str, says: str
-) -> None:
+@pytest.mark.parametrize("kind", ["missing", "doubled", "foreign", "nan", "type", "condition"])
+def test_a_bad_submission_is_refused_and_the_board_unchanged(board: Board, tmp_path: Path, kind: str) -> None:
     hand_in(board, tmp_path, 4.0, "model")
     before = everything(board.folder)
     path = tmp_path / "bad.parquet"
-    pq.write_table(broken_table(kind), path)
-    with pytest.raises(InputError, match=says):
+    table, says = broken_table(kind)
+    pq.write_table(table, path)
+    with pytest.raises(InputError, match=re.escape(says)):
         submit(board, path, SubmissionInfo("bad"))
     assert everything(board.folder) == before
 
 
 def test_a_failed_pair_is_an_answer_and_costs_the_worst(board: Board, tmp_path: Path) -> None:
-    rows = answers(0.0)
-    rows[0] = Answer(PAIRS[0], "clean", None, None, status=Status.ERROR, message="out of memory")
+    rows = answers(20.0)
+    failed = next(number for number, row in enumerate(rows) if (row.pair_id, row.condition) == (PAIRS[0], "clean"))
+    rows[failed] = Answer(PAIRS[0], "clean", None, None, status=Status.ERROR, message="out of memory")
     write_predictions(tmp_path / "failed.parquet", rows)
     entry = submit(board, tmp_path / "failed.parquet", SubmissionInfo("fragile")).entry
     assert entry.scores["clean"]["counts"]["error"] == 1
     assert entry.scores["clean"]["rotation"]["mean_deg"] == pytest.approx(180 / 6)
+    assert entry.scores["fog-3"]["counts"]["error"] == 0
+    assert entry.scores["fog-3"]["rotation"]["mean_deg"] == pytest.approx(20.0)
 
 
 def test_predictions_for_another_data_set_are_refused(board: Board, tmp_path: Path) -> None:
@@ -253,15 +273,26 @@ def test_pages_say_the_same_and_escape_what_people_write(board: Board, tmp_path:
     assert "https://example.org/?a=1&amp;b=2" in page
     assert r"net \| &lt;b&gt;bold&lt;/b&gt;" in markdown
     assert "# A &amp; B &lt;challenge&gt;" in markdown
-    cells = board.entries()[0].scores["clean"]["total"]["auc"]["20"]
-    assert f"{cells:.2f}" in page
-    assert f"{cells:.2f}" in markdown
+    # One table a condition, each with the scores of its condition.
+    for condition, text in zip(CONDITIONS, re.split(r"^## .*$", markdown, flags=re.MULTILINE)[1:], strict=True):
+        shown = f"{board.entries()[0].scores[condition]['total']['auc']['20']:.2f}"
+        assert shown in text
+        assert shown in page.split(f"<h2>{condition}</h2>")[1].split("<h2>")[0]
     assert not any(url in page for url in ("src=", "@import", "<link"))
+
+
+def test_a_name_links_to_its_own_address(board: Board, tmp_path: Path) -> None:
+    for name, error in (("poor", 9.0), ("good", 2.0), ("fair", 5.0)):
+        write_predictions(tmp_path / f"{name}.parquet", answers(error))
+        submit(board, tmp_path / f"{name}.parquet", SubmissionInfo(name, url=f"https://example.org/{name}"))
+    found = re.findall(r'<a href="https://example.org/(\w+)">(\w+)</a>', html_page(board))
+    assert found == len(CONDITIONS) * [(name, name) for name in ("good", "fair", "poor")]
 
 
 def test_a_board_of_rotations_is_ranked_by_rotation(tmp_path: Path) -> None:
     rows = [pair_row(name, axis_rotation("y", 5.0), (0, 0, 0), "rotation_only") for name in PAIRS]
-    board = create_board(tmp_path / "b", write_dataset(tmp_path / "d", {"test": rows}), title="turns")
+    data = write_dataset(tmp_path / "d", {"test": rows})
+    board = create_board(tmp_path / "b", data, title="turns", conditions=CONDITIONS)
     assert board.config.rank_by == "rotation.mean_deg"
     for name, error in (("far", 20.0), ("near", 2.0)):
         hand_in(board, tmp_path, error, name)
@@ -302,7 +333,7 @@ def test_the_commands_print_the_board(tmp_path: Path, data: Path) -> None:
     runner = CliRunner()
     made = runner.invoke(board_command, ["create", folder, "--data", str(data), "--title", "Turns"])
     assert made.exit_code == 0, made.output
-    write_predictions(tmp_path / "p.parquet", answers(3.0))
+    write_predictions(tmp_path / "p.parquet", answers(3.0, ("clean",)))
     done = runner.invoke(submit_command, [str(tmp_path / "p.parquet"), "--board", folder, "--name", "net"])
     assert done.exit_code == 0, done.output
     assert "rank 1 of 1" in done.output

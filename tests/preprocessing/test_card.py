@@ -25,7 +25,7 @@ from avbench.preprocessing.shards import (
     rows_digest,
     write_rows,
 )
-from sample_rows import sample_row
+from sample_rows import place_of, sample_row
 
 
 def build(out: Path, splits: dict[str, str], *, rows: int = 3, **facts: Any) -> Manifest:
@@ -41,7 +41,7 @@ def build(out: Path, splits: dict[str, str], *, rows: int = 3, **facts: Any) -> 
             rows=rows,
             rows_sha256=rows_digest(row_digest(row) for row in listed),
             payload_bytes=sum(payload_bytes(row) for row in listed),
-            group_id=f"group of {name}",
+            group_id=place_of(name),
             asked_split=None,
             source="memory",
             licence="CC0-1.0",

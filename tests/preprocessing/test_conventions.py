@@ -25,7 +25,7 @@ from avbench.preprocessing.geometry import (
 )
 from avbench.preprocessing.pose_convention import CameraAxes, PoseTransform, TrajectoryConvention
 from avbench.preprocessing.recording import Scale
-from avbench.preprocessing.trajectory_file import read_trajectory
+from avbench.preprocessing.trajectory_file import read_trajectory, read_trajectory_file
 
 N = 12
 METRIC = TrajectoryConvention(scale=Scale.METRIC)
@@ -61,6 +61,48 @@ def read_labels(path: Path, convention: TrajectoryConvention = METRIC) -> FloatA
 
 
 TRUTH = labels(head_motion())
+
+
+# Right, up and ahead by the words of each convention.
+RIGHT_UP_AHEAD = {
+    CameraAxes.OPENCV: np.array([[1.0, 0.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, 1.0]]),
+    CameraAxes.OPENGL: np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, -1.0]]),
+    CameraAxes.ROS_BODY: np.array([[0.0, -1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]),
+    CameraAxes.UNITY: np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]),
+    CameraAxes.UNREAL: np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]),
+}
+
+
+@pytest.mark.parametrize("axes", list(CameraAxes))
+def test_up_is_the_same_in_every_convention_from_the_world_and_from_columns(tmp_path: Path, axes: CameraAxes) -> None:
+    """A camera that has turned right by 40 degrees, looks 20 degrees up and leans 10 degrees to the right."""
+    yaw, pitch, lean = np.radians([40.0, 20.0, 10.0])
+    right, up, ahead = RIGHT_UP_AHEAD[axes]
+    right_1, ahead_1 = np.cos(yaw) * right - np.sin(yaw) * ahead, np.sin(yaw) * right + np.cos(yaw) * ahead
+    up_2, ahead_2 = np.cos(pitch) * up - np.sin(pitch) * ahead_1, np.cos(pitch) * ahead_1 + np.sin(pitch) * up
+    right_3, up_3 = np.cos(lean) * right_1 - np.sin(lean) * up_2, np.cos(lean) * up_2 + np.sin(lean) * right_1
+    # World axes are named as the camera's: what was right, up and ahead now points there.
+    rotation = np.stack([right_3, up_3, ahead_2], axis=-1) @ np.linalg.inv(RIGHT_UP_AHEAD[axes].T)
+    # Leaning to the right, up is to the left; looking up, it is ahead.
+    to_the_left = [-np.sin(lean) * np.cos(pitch), -np.cos(lean) * np.cos(pitch), np.sin(pitch)]
+    T = make_transform(np.stack([np.eye(3), rotation, rotation]), np.zeros((3, 3)))
+    expected = [[0.0, -1.0, 0.0], to_the_left, to_the_left]
+    convention = TrajectoryConvention(scale=Scale.METRIC, axes=axes, up_world=up)
+    found = read_trajectory(write_tum(tmp_path / "a.tum", T), convention)
+    assert found.up_world is not None
+    in_camera = found.up_world @ found.T_world_camera[:, :3, :3]
+    np.testing.assert_allclose(in_camera, expected, atol=1e-12)
+
+    quaternion = Rotation.from_matrix(rotation).as_quat()
+    columns = rotation.T @ up
+    text = "t_s,qx,qy,qz,qw,up_x_camera,up_y_camera,up_z_camera\n"
+    rows = [[0.0, 0.0, 0.0, 0.0, 1.0, *up], *([time, *quaternion, *columns] for time in (1.0, 2.0))]
+    text += "".join(",".join(f"{value:.17g}" for value in row) + "\n" for row in rows)
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8")
+    rotation_only = TrajectoryConvention(scale=Scale.ROTATION_ONLY, axes=axes)
+    read = read_trajectory_file(tmp_path / "a.csv", rotation_only)
+    assert read.up_camera is not None
+    np.testing.assert_allclose(read.up_camera[1], expected, atol=1e-12)
 
 
 def test_forward_motion_is_plus_z(tmp_path: Path) -> None:

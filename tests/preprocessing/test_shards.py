@@ -29,7 +29,7 @@ from avbench.preprocessing.shards import (
     verify_shard,
     write_rows,
 )
-from sample_rows import sample_row
+from sample_rows import place_of, sample_row
 
 
 def rows_of(recording_id: str, count: int, **kwargs: Any) -> list[dict[str, Any]]:
@@ -211,7 +211,7 @@ def test_verifying_gives_what_the_rows_say(tmp_path: Path) -> None:
     sources = make_parts(tmp_path, {"a": 3, "b": 2})
     (shard,), _ = pack_split("test", sources, tmp_path / "data", shard_bytes=10**9)
     found = verify_shard(shard)
-    assert {name: group for name, (group, _) in found.items()} == {"a": "group of a", "b": "group of b"}
+    assert {name: group for name, (group, _) in found.items()} == {"a": place_of("a"), "b": place_of("b")}
     assert found["a"][1] == [row_digest(row) for row in rows_of("a", 3)]
 
 
