@@ -1,5 +1,6 @@
 # make demo   install into .venv, simulate recordings, prepare, evaluate, submit; prints a score table
 # make test   install into .venv, check types, style and layers, run the tests
+# make mutation    make mistakes in a copy of the code and see that the tests notice each (an hour on 2 cores)
 # make weights     simulate sim-v1, prepare it, train what the package ships into sim-v1/trained (hours on 2 cores)
 # make reference   simulate and prepare the test splits of sim-v1, and make the tables of the shipped models
 PYTHON ?= python3
@@ -17,7 +18,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
-.PHONY: demo test check install perf slow weights reference clean
+.PHONY: demo test check install perf slow mutation weights reference clean
 
 install: $(STAMP)
 
@@ -80,6 +81,9 @@ test: check
 
 slow: $(STAMP)
 	$(BIN)/pytest -m slow
+
+mutation: $(STAMP)
+	$(BIN)/pytest -m mutation tests/mutations
 
 perf: $(STAMP)
 	$(BIN)/pytest -m perf -s tests/perf

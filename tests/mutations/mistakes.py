@@ -185,8 +185,8 @@ MISTAKES = (
     Mistake(
         "every condition of an entry has the score of the first",
         "leaderboards/board.py",
-        "condition: score_condition(predictions, labels, condition).to_json()",
-        "condition: score_condition(predictions, labels, board.config.conditions[0]).to_json()",
+        "published_score(score_condition(predictions, labels, condition))",
+        "published_score(score_condition(predictions, labels, board.config.conditions[0]))",
         (BOARD,),
     ),
     Mistake(
@@ -496,8 +496,8 @@ MISTAKES = (
     Mistake(
         "a group in two splits is not noticed when shards are read back",
         "preprocessing/assembly.py",
-        "if split_of_group.setdefault(group_id, shard.split) != shard.split:",
-        "if split_of_group.setdefault(recording_id, shard.split) != shard.split:",
+        "split_of_group.setdefault(group_id, shard.record.split)",
+        "split_of_group.setdefault(recording_id, shard.record.split)",
         (PREPARE,),
     ),
     # Poses, pictures, clips and microphones of a row
