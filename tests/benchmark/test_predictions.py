@@ -126,7 +126,7 @@ def test_an_empty_file_is_read_and_is_not_complete(tmp_path: Path):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"rotation_a_b": ["no", "no"]}, r"column rotation_a_b: found string, expected fixed_size_list"),
+        ({"rotation_a_b": ["no", "no"]}, r"column rotation_a_b: found string that is no list of numbers"),
         ({"pair_id": [1, 2]}, r"column pair_id: found int64, expected string"),
         ({"pair_id": ["a", None]}, r"row 1: pair_id: found nothing"),
         ({"pair_id": ["a", "a"]}, r"row 1: pair_id: found 'a' a second time under condition 'clean'"),

@@ -142,6 +142,10 @@ class PairDataset:
                 count += file.metadata.num_rows
         return count
 
+    def recorded_pairs(self, split: str) -> int:
+        """Number of pairs of a split as the manifest has it; no shard is opened."""
+        return sum(record.rows for record in self.records if record.split == split)
+
     def lacking_labels(self, split: str) -> list[str]:
         """Names of the label columns that a split was handed out without, in schema order; none if it has them all.
 

@@ -1,7 +1,8 @@
 """The predictions file: what a model answered for every pair, under every condition.
 
 It is the only thing that scoring needs, here and on a board. `avbench evaluate` writes it; anybody else may, with any
-Parquet writer: `pair_id`, `rotation_a_b` and `translation_a_b` are required, the other columns have defaults.
+writer of Parquet or CSV: `pair_id`, a rotation and a translation are required, the other columns have defaults.
+docs/predictions.md shows the forms that are read.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from avbench.benchmark.arrow_arrays import fixed_shape_array
+from avbench.benchmark.metrics_spec import load_metrics_spec
+from avbench.benchmark.prediction_file import Asked, read_prediction_table
+from avbench.benchmark.prediction_forms import LIST_COLUMNS, SCALAR_COLUMNS, number_column, read_poses
 from avbench.benchmark.result_files import PredictionsInfo, RunRecord
 from avbench.preprocessing.atomic import atomic_path
 from avbench.preprocessing.documents import parse_json, structured
 from avbench.preprocessing.errors import InputError
-from avbench.preprocessing.geometry import FloatArray
+from avbench.preprocessing.geometry import FloatArray, is_rotation
 
 PREDICTIONS_VERSION = "1"
 CLEAN_CONDITION = "clean"
@@ -80,7 +83,9 @@ _FIELDS: tuple[tuple[str, pa.DataType, bool, str], ...] = (
     ("message", pa.string(), True, "what went wrong"),
     ("milliseconds", pa.float64(), True, "time the model took for the pair"),
 )
-_REQUIRED = ("pair_id", "rotation_a_b", "translation_a_b")
+_TEXTS = ("pair_id", "condition", "status", "message")
+_SHOWN_ROWS = 5
+_FAILED_HINT = "give a pair that failed the status 'error', 'invalid' or 'missing'"
 
 
 def predictions_schema(info: Mapping[str, Any] | None = None) -> pa.Schema:
@@ -109,6 +114,7 @@ class Predictions:
         milliseconds: (M,), NaN where null.
         info: Where the predictions come from; empty for a file that does not say.
         where: The file, for messages.
+        notes: Lines that the user should see: what was read in one of two ways, and rows that are no rotation.
     """
 
     pair_id: tuple[str, ...]
@@ -122,6 +128,7 @@ class Predictions:
     milliseconds: FloatArray
     info: Mapping[str, Any]
     where: str
+    notes: tuple[str, ...] = ()
 
     @property
     def record(self) -> RunRecord:
@@ -191,47 +198,85 @@ def write_predictions(path: Path, answers: Iterable[Answer], info: Mapping[str, 
 def write_table(path: Path, table: pa.Table) -> None:
     """Write a table of the predictions schema atomically."""
     with atomic_path(path) as temporary:
-        pq.write_table(table, temporary)
+        pq.write_table(table, temporary, write_page_checksum=True)
 
 
-def read_predictions(path: Path) -> Predictions:
-    """Read and check a predictions file, whoever wrote it.
+def read_predictions(path: Path, asked: Asked | None = None) -> Predictions:
+    """Read and check a predictions file, whoever wrote it: Parquet or CSV, in any of the forms of `prediction_forms`.
+
+    Args:
+        path: The file.
+        asked: What was asked for, which bounds the size of what is read. None trusts the file to be of any size.
 
     Raises:
-        InputError: Not a Parquet file, another version, a required column missing, a column of a wrong type, a status
-            that does not exist, a matrix that is not 3x3, or a pair answered twice under one condition.
+        InputError: Neither Parquet nor CSV, another version, larger than what was asked, a required column missing, a
+            column of a wrong type, a quaternion in no stated order, a status that does not exist, a matrix that is not
+            3x3, or a pair answered twice under one condition.
     """
     where = str(path)
-    table = read_table(path)
-    columns = {name: _column(table, name, kind, where) for name, kind, _, _ in _FIELDS if name in table.column_names}
-    missing = [name for name in _REQUIRED if name not in columns]
-    if missing:
+    scalars = ("metric", "confidence", "milliseconds", *SCALAR_COLUMNS)
+    found = read_prediction_table(path, texts=_TEXTS, numbers=scalars, lists=LIST_COLUMNS, asked=asked)
+    table = found.table
+    _check_version(table, where)
+    columns = {name: table.column(name) for name in table.column_names}
+    if "pair_id" not in columns:
         raise InputError(
             where,
-            found=f"columns {', '.join(table.column_names)}",
-            expected=f"also {', '.join(missing)}",
-            hint="the predictions format is described in avbench.benchmark.predictions",
+            found=f"columns {', '.join(found.names)}",
+            expected="also pair_id",
+            hint="docs/predictions.md shows the forms that are read",
         )
-    rotation = fixed_shape_array(columns["rotation_a_b"], (3, 3), f"{where}: rotation_a_b")
-    translation = fixed_shape_array(columns["translation_a_b"], (3,), f"{where}: translation_a_b")
+    poses = read_poses(table, where, found.names)
+    texts = {name: _texts(columns[name], name, where) for name in _TEXTS if name in columns}
     count = table.num_rows
-    pair_id = _strings(columns["pair_id"], "pair_id", where)
-    condition = _strings(columns["condition"], "condition", where) if "condition" in columns else ()
+    nothing: tuple[str | None, ...] = (None,) * count
+    condition = _named(texts["condition"], "condition", where) if any(texts.get("condition", ())) else ()
     predictions = Predictions(
-        pair_id=pair_id,
+        pair_id=_named(texts["pair_id"], "pair_id", where),
         condition=condition or (CLEAN_CONDITION,) * count,
-        rotation_a_b=rotation,
-        translation_a_b=translation,
-        metric=_booleans(columns.get("metric"), count),
-        confidence=_floats(columns.get("confidence"), count),
-        status=_statuses(columns.get("status"), columns["rotation_a_b"], where),
-        message=tuple(columns["message"].to_pylist()) if "message" in columns else (None,) * count,
-        milliseconds=_floats(columns.get("milliseconds"), count),
+        rotation_a_b=poses.rotation_a_b,
+        translation_a_b=poses.translation_a_b,
+        metric=_booleans(columns.get("metric"), count, where),
+        confidence=_floats(columns.get("confidence"), "confidence", count, where),
+        status=_statuses(texts.get("status", nothing), poses.answered, where),
+        message=tuple(text or None for text in texts.get("message", nothing)),
+        milliseconds=_floats(columns.get("milliseconds"), "milliseconds", count, where),
         info=_info(table.schema, where),
         where=where,
     )
     _refuse_doubled(predictions)
-    return predictions
+    wrong = rows_without_rotation(predictions)
+    notes = poses.notes if not len(wrong) else (*poses.notes, _no_rotation_note(predictions, wrong))
+    return replace(predictions, notes=notes)
+
+
+def rows_without_rotation(predictions: Predictions) -> NDArray[np.int64]:
+    """Numbers of the rows that call themselves ok and hold no rotation, which are scored as invalid."""
+    ok = np.array([status is Status.OK for status in predictions.status], dtype=np.bool_)
+    valid = is_rotation(predictions.rotation_a_b, load_metrics_spec().rotation_tolerance)
+    return np.flatnonzero(ok & ~valid)
+
+
+def _no_rotation_note(predictions: Predictions, rows: NDArray[np.int64]) -> str:
+    shown = ", ".join(str(row) for row in rows[:_SHOWN_ROWS])
+    more = f" and {len(rows) - _SHOWN_ROWS:,} more" if len(rows) > _SHOWN_ROWS else ""
+    first = int(rows[0])
+    return (
+        f"{predictions.where}: {len(rows):,} of {len(predictions):,} rows are no rotation and count as 180 degrees: "
+        f"row {shown}{more}; row {first} (pair {predictions.pair_id[first]}) {_why_no_rotation(predictions, first)}"
+    )
+
+
+def _why_no_rotation(predictions: Predictions, row: int) -> str:
+    matrix = predictions.rotation_a_b[row]
+    if not np.isfinite(matrix).all():
+        return "is not finite"
+    with np.errstate(over="ignore", invalid="ignore"):
+        deviation = np.linalg.norm(matrix.T @ matrix - np.eye(3))
+    tolerance = load_metrics_spec().rotation_tolerance
+    if deviation > tolerance:
+        return f"is not orthonormal: ||R'R - I|| is {deviation:.3g}, at most {tolerance:g} is taken"
+    return "is a reflection: its determinant is -1"
 
 
 def joined(parts: Sequence[Predictions]) -> Predictions:
@@ -256,6 +301,7 @@ def joined(parts: Sequence[Predictions]) -> Predictions:
         milliseconds=np.concatenate([part.milliseconds for part in parts]),
         info=first.info,
         where=first.where,
+        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
     )
     _refuse_doubled(whole)
     return whole
@@ -273,7 +319,7 @@ def check_complete(
 
     Raises:
         InputError: A pair is missing or foreign, a condition is missing or unknown, or a row that calls itself ok has
-            no rotation, a NaN or an infinity. The row or the pair is named.
+            no rotation, something else in its place, a NaN or an infinity. The row or the pair is named.
     """
     check_known(predictions, pair_ids)
     wanted = tuple(conditions) if conditions is not None else predictions.conditions or (CLEAN_CONDITION,)
@@ -306,8 +352,17 @@ def check_complete(
                 f"{predictions.where}: row {row} (pair {predictions.pair_id[row]}): {name}",
                 found="null, NaN or infinity",
                 expected="finite numbers where status is ok",
-                hint="give a pair that failed the status 'error', 'invalid' or 'missing'",
+                hint=_FAILED_HINT,
             )
+    wrong = rows_without_rotation(predictions)
+    if len(wrong):
+        row = int(wrong[0])
+        raise InputError(
+            f"{predictions.where}: row {row} (pair {predictions.pair_id[row]}): rotation_a_b",
+            found=f"a matrix that {_why_no_rotation(predictions, row)}, and {len(wrong) - 1} more that are no rotation",
+            expected="rotations where status is ok",
+            hint=_FAILED_HINT,
+        )
 
 
 def check_known(predictions: Predictions, pair_ids: Iterable[str]) -> None:
@@ -336,15 +391,20 @@ def read_table(path: Path) -> pa.Table:
     if not path.is_file():
         raise InputError(path, found="no such file", expected="a predictions Parquet file")
     try:
-        table = pq.read_table(path)
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            table = file.read()
     except (pa.ArrowException, OSError) as error:
         raise InputError(
             path, found=f"no readable Parquet ({error})", expected="a predictions Parquet file, whole"
         ) from error
+    _check_version(table, str(path))
+    return table
+
+
+def _check_version(table: pa.Table, where: str) -> None:
     version = (table.schema.metadata or {}).get(_VERSION_KEY, PREDICTIONS_VERSION.encode()).decode(errors="replace")
     if version != PREDICTIONS_VERSION:
-        raise InputError(f"{path}: version", found=repr(version), expected=repr(PREDICTIONS_VERSION))
-    return table
+        raise InputError(f"{where}: version", found=repr(version), expected=repr(PREDICTIONS_VERSION))
 
 
 def table_info(table: pa.Table, where: str | Path) -> Mapping[str, Any]:
@@ -368,56 +428,49 @@ def _record(info: Mapping[str, Any], where: str) -> RunRecord:
     return structured(info, f"{where}: metadata {_INFO_KEY.decode()}", PredictionsInfo, other_keys=True).settings
 
 
-def _shape_of(kind: pa.DataType) -> str:
-    """What a type is, apart from widths and fixed sizes: writers differ in those without meaning anything by it."""
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-        return f"list of {_shape_of(kind.value_type)}"
-    if pa.types.is_floating(kind):
-        return "float"
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return "string"
-    return str(kind)
+def _texts(column: pa.ChunkedArray, name: str, where: str) -> tuple[str | None, ...]:
+    if not (pa.types.is_string(column.type) or pa.types.is_null(column.type)):
+        raise InputError(f"{where}: column {name}", found=str(column.type), expected="string")
+    try:
+        return tuple(column.to_pylist())
+    except UnicodeDecodeError as error:
+        found = f"bytes that are not UTF-8 ({error.reason})"
+        raise InputError(f"{where}: column {name}", found=found, expected="string") from error
 
 
-def _column(table: pa.Table, name: str, kind: pa.DataType, where: str) -> pa.ChunkedArray:
-    column = table.column(name)
-    if pa.types.is_null(column.type):
-        return column.cast(kind)
-    if _shape_of(column.type) != _shape_of(kind):
-        raise InputError(f"{where}: column {name}", found=str(column.type), expected=str(kind))
-    return column
+def _named(values: Sequence[str | None], name: str, where: str) -> tuple[str, ...]:
+    for row, value in enumerate(values):
+        if not value:
+            raise InputError(f"{where}: row {row}: {name}", found="nothing", expected="a name")
+    return tuple(value for value in values if value)
 
 
-def _strings(column: pa.ChunkedArray, name: str, where: str) -> tuple[str, ...]:
-    values = column.to_pylist()
-    empty = [row for row, value in enumerate(values) if not value]
-    if empty:
-        raise InputError(f"{where}: row {empty[0]}: {name}", found="nothing", expected="a name")
-    return tuple(values)
+def _floats(column: pa.ChunkedArray | None, name: str, count: int, where: str) -> FloatArray:
+    return np.full(count, np.nan) if column is None else number_column(column, name, where)
 
 
-def _floats(column: pa.ChunkedArray | None, count: int) -> FloatArray:
-    if column is None:
-        return np.full(count, np.nan)
-    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
-
-
-def _booleans(column: pa.ChunkedArray | None, count: int) -> NDArray[np.bool_]:
+def _booleans(column: pa.ChunkedArray | None, count: int, where: str) -> NDArray[np.bool_]:
     if column is None:
         return np.zeros(count, dtype=np.bool_)
-    return np.array([bool(value) for value in column.to_pylist()], dtype=np.bool_)
+    if pa.types.is_boolean(column.type):
+        return np.array([bool(value) for value in column.to_pylist()], dtype=np.bool_)
+    numbers = number_column(column, "metric", where)
+    odd = np.flatnonzero(~(np.isnan(numbers) | (numbers == 0.0) | (numbers == 1.0)))
+    if len(odd):
+        raise InputError(f"{where}: row {odd[0]}: metric", found=f"{numbers[odd[0]]:g}", expected="true or false")
+    return np.asarray(numbers == 1.0, dtype=np.bool_)
 
 
-def _statuses(column: pa.ChunkedArray | None, rotation: pa.ChunkedArray, where: str) -> tuple[Status, ...]:
-    if column is None:
-        present = rotation.is_valid().to_pylist()
-        return tuple(Status.OK if there else Status.MISSING for there in present)
-    values = column.to_pylist()
+def _statuses(values: Sequence[str | None], answered: NDArray[np.bool_], where: str) -> tuple[Status, ...]:
+    """Statuses; a row that states none is ok if it has a rotation, and missing if not."""
     known = set(Status)
     for row, value in enumerate(values):
-        if value not in known:
+        if value and value not in known:
             raise InputError(f"{where}: row {row}: status", found=repr(value), expected=f"one of {', '.join(Status)}")
-    return tuple(Status(value) for value in values)
+    unstated = (Status.MISSING, Status.OK)
+    return tuple(
+        Status(value) if value else unstated[there] for value, there in zip(values, answered.tolist(), strict=True)
+    )
 
 
 def _refuse_doubled(predictions: Predictions) -> None:

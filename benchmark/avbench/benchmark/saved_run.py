@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avbench.benchmark.dataset import PairDataset
+from avbench.benchmark.prediction_file import Asked
 from avbench.benchmark.predictions import Predictions, read_predictions
 from avbench.benchmark.result_files import RunRecord
 from avbench.preprocessing.errors import InputError
 
 DEFAULT_SPLIT = "test"
+MOST_CONDITIONS = 1000
+"""More conditions than any suite has: every corruption, severity, choice of frames and probe."""
 _PREDICTIONS_NAME = "predictions.parquet"
 
 
@@ -67,7 +70,9 @@ def read_run(path: Path, dataset: PairDataset) -> SavedRun:
             expected="the predictions of a run",
             hint=f"make them with `avbench evaluate {dataset.folder} --model NAME -o FOLDER`",
         )
-    run = SavedRun(file, read_predictions(file))
+    # The file says itself which split it answers, so any of them bounds it.
+    pairs = max((dataset.recorded_pairs(split) for split in dataset.splits), default=0)
+    run = SavedRun(file, read_predictions(file, Asked(pairs, MOST_CONDITIONS)))
     fingerprint = run.settings.dataset_fingerprint
     if fingerprint is not None and fingerprint != dataset.fingerprint:
         raise InputError(

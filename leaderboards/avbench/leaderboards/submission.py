@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from avbench.benchmark.prediction_file import Asked
 from avbench.benchmark.predictions import Predictions, check_complete, read_predictions
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.escape import web_address
@@ -61,9 +62,9 @@ def read_submission(path: Path, pair_ids: Sequence[str], conditions: Sequence[st
     """Read predictions and check that they answer exactly a board's pairs and conditions.
 
     Raises:
-        InputError: A pair or condition is missing, doubled or foreign, a number is not finite, or a column is of a
-            wrong type; the row is named.
+        InputError: The file is larger than a complete answer can be, a pair or condition is missing, doubled or
+            foreign, a row is no rotation, a number is not finite, or a column is of a wrong type; the row is named.
     """
-    predictions = read_predictions(path)
+    predictions = read_predictions(path, Asked(len(pair_ids), len(conditions)))
     check_complete(predictions, pair_ids, conditions=conditions)
     return predictions
