@@ -287,6 +287,21 @@ def test_a_run_without_clean_has_what_it_has(data: Path, tmp_path: Path):
     assert "Worst pairs" not in words
 
 
+def test_runs_that_share_no_condition_are_called_so(data: Path, tmp_path: Path):
+    first = make_run(tmp_path / "a", data, conditions=("clean", "fog-1"), model="one")
+    other = make_run(tmp_path / "b", data, conditions=("fog-3", "low_light-5", "fog-5", "low_light-1"), model="two")
+    said: list[str] = []
+    page = write_report([first, other], data, tmp_path / "r.html", say=said.append)[0].read_text()
+    words = "these runs share no condition (one: clean, fog-1; two: fog-3, low_light-5, fog-5, ...)"
+    assert len(said) == 1
+    assert said[0].startswith(words)
+    assert words in page_words(page)
+    said.clear()
+    third = make_run(tmp_path / "c", data, conditions=("fog-1",), model="three")
+    write_report([first, third], data, tmp_path / "r.html", say=said.append)
+    assert said == []
+
+
 def test_the_same_report_twice_is_the_same_file(data: Path, run: Path, tmp_path: Path):
     first, second = (write_report([run], data, tmp_path / name / "r.html") for name in "ab")
     for one, other in zip(first, second, strict=True):

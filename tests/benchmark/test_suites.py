@@ -68,6 +68,16 @@ CONDITIONS = '[[conditions]]\ncorruption = "fog"\nseverities = [1]\n'
 
 
 @pytest.mark.parametrize(
+    ("stated", "first"), [("", "clean"), ("clean = true\n", "clean"), ("clean = false\n", "fog-1")]
+)
+def test_a_suite_has_the_pictures_as_they_are_unless_it_says_no(tmp_path, stated, first):
+    path = tmp_path / "mine.toml"
+    path.write_text(stated + CONDITIONS)
+    names = [condition.name for condition in load_suite(path).conditions]
+    assert names == (["fog-1"] if first == "fog-1" else ["clean", "fog-1"])
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         (
@@ -92,7 +102,7 @@ CONDITIONS = '[[conditions]]\ncorruption = "fog"\nseverities = [1]\n'
         ("name = 3\nclean = true", r"name: found 3"),
         ("name = ''\nclean = true", r"name: found no text"),
         ("name = 'standard'\nclean = true", r"name: found 'standard', the name of a suite that comes with avbench"),
-        ("description = 'nothing'", r"found no condition, expected clean = true or"),
+        ("clean = false", r"found no condition, expected clean = true or"),
         ("clean = ", r"mine.toml: found text that is not TOML"),
     ],
 )

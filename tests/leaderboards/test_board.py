@@ -150,6 +150,38 @@ def test_every_flipped_bit_in_the_labels_of_a_board_is_found(board: Board) -> No
         board.labels()
 
 
+def test_csv_is_handed_in_and_kept_as_it_came(board: Board, tmp_path: Path) -> None:
+    path = tmp_path / "model.csv"
+    lines = ["pair_id,qw,qx,qy,qz,tx,ty,tz"]
+    for i, name in enumerate(PAIRS):
+        half = np.deg2rad(5.0 * i + 4.0) / 2.0
+        lines.append(f"{name},{np.cos(half)},0.0,{np.sin(half)},0.0,0.1,0.0,0.5")
+    path.write_text("\n".join(lines) + "\n")
+    entry = submit(board, path, SubmissionInfo("model")).entry
+    assert entry.scores["clean"]["rotation"]["mean_deg"] == 4.0
+    stored = board.folder / "submissions" / f"{entry.entry_id}.csv"
+    assert stored.read_bytes() == path.read_bytes()
+    assert read_predictions(stored).content_sha256() == entry.content_sha256
+
+
+def test_a_submission_of_far_more_than_was_asked_is_refused_unread(board: Board, tmp_path: Path) -> None:
+    before = everything(board.folder)
+    names = [f"pair-{i}" for i in range(2000)]
+    rows = {"pair_id": names, "rotation_a_b": [np.eye(3).tolist()] * 2000, "translation_a_b": [[0.0, 0.0, 1.0]] * 2000}
+    pq.write_table(pa.table(rows), tmp_path / "p.parquet")
+    with pytest.raises(InputError, match=r"found 2,000 rows, expected one for each of 6 pairs under 1 condition"):
+        submit(board, tmp_path / "p.parquet", SubmissionInfo("model"))
+    assert everything(board.folder) == before
+
+
+def test_a_matrix_that_is_no_rotation_is_refused_with_its_row(board: Board, tmp_path: Path) -> None:
+    rows = answers(1.0)
+    rows[4] = replace(rows[4], rotation_a_b=np.diag([1.0, 1.0, -1.0]))
+    write_predictions(tmp_path / "p.parquet", rows)
+    with pytest.raises(InputError, match=r"row 4 \(pair pair-4\): rotation_a_b: found a matrix that is a reflection"):
+        submit(board, tmp_path / "p.parquet", SubmissionInfo("model"))
+
+
 def test_a_board_of_an_older_version_says_how_to_make_it_anew(board: Board) -> None:
     config = board.folder / "board.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), "version": "1"}))

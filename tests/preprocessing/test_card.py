@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -85,6 +87,13 @@ def test_the_hugging_face_library_loads_the_folder(tmp_path: Path) -> None:
         picture = split[0]["image_a"]
         assert (picture.width, picture.height) == (16, 12)
         assert isinstance(split[0]["audio_a"]["bytes"], bytes)
+
+
+def test_what_loading_needs_comes_with_the_package() -> None:
+    """The library decodes pictures with Pillow and does not install it by itself."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    names = {re.split(r"[<>=!~ \[]", requirement)[0].lower() for requirement in project["dependencies"]}
+    assert {"datasets", "pillow"} <= names
 
 
 def test_sound_read_through_the_library_keeps_every_channel(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import click
 from avbench.benchmark.progress_bar import ProgressBar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from avbench.benchmark.conventions import ConventionScore
     from avbench.benchmark.dataset import PairDataset
@@ -114,8 +114,9 @@ def evaluate(
     """Run a model over a prepared data set and score what it answers.
 
     Writes predictions.parquet, score.json and run.json, probes.json with --probes, and report.html. The same command
-    continues a run that was interrupted. A model that answers no pair at all, or fails on more than --fail-on allows,
-    makes the exit code 1; what was written stays.
+    continues a run that was interrupted. Of a split that was handed out without labels, predictions.parquet and
+    run.json are written and the rest is left out. A model that answers no pair at all, or fails on more than --fail-on
+    allows, makes the exit code 1; what was written stays.
 
     \b
     avbench evaluate data/ --model sift -o runs/sift
@@ -141,34 +142,49 @@ def evaluate(
             run = run_model(
                 dataset, entry, folder, settings, conditions=plan.conditions, progress=bar.update, say=bar.say
             )
-        labels = Labels.of(dataset.labels(split, limit=limit))
-        scores = score(run.predictions, labels, baseline_threshold_m=baseline_threshold_m)
-        intervals = _intervals(dataset, run.predictions, labels, split, limit, baseline_threshold_m)
-        _write_results(folder, dataset, run, settings, plan, scores, intervals)
-        probed = None
-        if plan.probes:
-            probed = _write_probes(folder, dataset, entry, settings, plan, run, labels, baseline_threshold_m)
-        if report:
-            from avbench.benchmark.report.write import write_report
+        _write_run(folder, run, settings, plan)
+        lacking = dataset.lacking_labels(split)
+        if not lacking:
+            labels = Labels.of(dataset.labels(split, limit=limit))
+            scores = score(run.predictions, labels, baseline_threshold_m=baseline_threshold_m)
+            intervals = _intervals(dataset, run.predictions, labels, split, limit, baseline_threshold_m)
+            _write_scores(folder, dataset, run, settings, scores, intervals)
+            probed = None
+            if plan.probes:
+                probed = _write_probes(folder, dataset, entry, settings, plan, run, labels, baseline_threshold_m)
+            if report:
+                from avbench.benchmark.report.write import write_report
 
-            write_report([folder], data, folder / REPORT_NAME, split=split)
+                write_report([folder], data, folder / REPORT_NAME, split=split)
     if run.complete_before:
-        click.echo(f"{folder}: this run was complete; its predictions are scored as they are", err=True)
+        state = "" if lacking else "; its predictions are scored as they are"
+        click.echo(f"{folder}: this run was complete{state}", err=True)
     elif run.resumed_pairs:
         click.echo(f"{folder}: {run.resumed_pairs} of {run.pairs} pairs were answered before", err=True)
-    # Rows of probes would mix pairs to which a probe can be applied with others; they have a table of their own.
-    shown = len(scores) - len(plan.probes)
-    _print_scores(entry.name, scores[:shown], intervals[:shown], run.predictions)
-    if probed is not None:
-        click.echo(f"\n{probed}")
+    if lacking:
+        _print_not_scored(split, lacking, plan, report=report)
+    else:
+        # Rows of probes would mix pairs to which a probe can be applied with others; they have a table of their own.
+        shown = len(scores) - len(plan.probes)
+        _print_scores(entry.name, scores[:shown], intervals[:shown], run.predictions)
+        if probed is not None:
+            click.echo(f"\n{probed}")
     if smoke:
         _print_batch_deviation(dataset, entry, settings, plan, run)
     if limit is not None:
         click.echo(f"only the first {run.pairs} pairs of the split: no result to report")
     click.echo(f"predictions: {folder / 'predictions.parquet'}")
-    if report:
+    if report and not lacking:
         click.echo(f"report:      {folder / REPORT_NAME}")
     refuse_failures(entry.name, run.predictions, fail_on)
+
+
+def _print_not_scored(split: str, lacking: Sequence[str], plan: EvaluationPlan, *, report: bool) -> None:
+    left_out = [SCORE_NAME, *([PROBES_NAME] if plan.probes else []), *([REPORT_NAME] if report else [])]
+    click.echo(
+        f"not scored: the split {split} has no label columns {', '.join(lacking)}; these pairs were handed out without "
+        f"the answers; left out: {', '.join(left_out)}; hand the predictions in with `avbench submit`"
+    )
 
 
 def _asked(
@@ -253,6 +269,8 @@ def score(
     dataset = open_dataset(data)
     run = read_run(predictions_path, dataset)
     predictions = run.predictions
+    for note in predictions.notes:
+        click.echo(f"note: {note}", err=True)
     split = split or run.split or DEFAULT_SPLIT
     labels = Labels.of(dataset.labels(split, limit=limit))
     scores = score_all(predictions, labels, baseline_threshold_m=baseline_threshold_m)
@@ -404,22 +422,28 @@ def _result(
     }
 
 
-def _write_results(
+def _write_scores(
     folder: Path,
     dataset: PairDataset,
     run: Run,
     settings: RunSettings,
-    plan: EvaluationPlan,
     scores: list[Score],
     intervals: list[ConditionIntervals],
 ) -> None:
     import json
 
-    from avbench.benchmark.run_manifest import run_document
     from avbench.preprocessing.atomic import write_text
 
     result = _result(dataset, run.predictions, scores, intervals, run.settings["model"], settings.split)
     write_text(folder / SCORE_NAME, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+
+
+def _write_run(folder: Path, run: Run, settings: RunSettings, plan: EvaluationPlan) -> None:
+    import json
+
+    from avbench.benchmark.run_manifest import run_document
+    from avbench.preprocessing.atomic import write_text
+
     if run.complete_before and (folder / RUN_NAME).is_file():
         return
     document = run_document(run, settings, plan, ["avbench", *sys.argv[1:]])

@@ -87,6 +87,8 @@ def compare(
         raise click.UsageError("--json and --markdown exclude each other")
     dataset = open_dataset(data)
     a, b = read_run(run_a, dataset), read_run(run_b, dataset)
+    for note in (*a.predictions.notes, *b.predictions.notes):
+        click.echo(f"note: {note}", err=True)
     chosen_split = split or _common_split(a, b)
     names = distinct_names([a, b])
     found, where, uncut = _compared(

@@ -71,6 +71,16 @@ class PredictionTable:
     names: tuple[str, ...]
 
 
+def stored_suffix(path: Path) -> str:
+    """The suffix under which a copy of a predictions file is read as it was: `.parquet` or `.csv`."""
+    with path.open("rb") as file:
+        return ".parquet" if _is_parquet(path, file.read(len(_PARQUET_MAGIC))) else ".csv"
+
+
+def _is_parquet(path: Path, start: bytes) -> bool:
+    return start.startswith(_PARQUET_MAGIC) or path.suffix.lower() not in _CSV_SUFFIXES
+
+
 def read_prediction_table(
     path: Path, *, texts: Collection[str], numbers: Collection[str], lists: Collection[str], asked: Asked | None
 ) -> PredictionTable:
@@ -95,9 +105,9 @@ def read_prediction_table(
         raise InputError(path, found=found, expected=_PREDICTIONS) from error
     if asked is not None and size > asked.most_bytes:
         raise _too_large(path, f"{size:,} bytes", f"at most {asked.most_bytes:,} for predictions, {asked}")
-    if not start.startswith(_PARQUET_MAGIC) and path.suffix.lower() in _CSV_SUFFIXES:
-        return _read_csv(path, start, texts, numbers, lists, asked)
-    return _read_parquet(path, texts, (*texts, *numbers, *lists), asked)
+    if _is_parquet(path, start):
+        return _read_parquet(path, texts, (*texts, *numbers, *lists), asked)
+    return _read_csv(path, start, texts, numbers, lists, asked)
 
 
 def _too_large(path: Path, found: str, expected: str) -> InputError:

@@ -37,5 +37,8 @@ def report(runs: tuple[Path, ...], data: Path, out: Path, split: str | None, pai
     """
     from avbench.benchmark.report.write import write_report
 
-    for path in write_report(runs, data, out, split=split, pairs=pairs):
+    def say(line: str) -> None:
+        click.echo(f"note: {line}", err=True)
+
+    for path in write_report(runs, data, out, split=split, pairs=pairs, say=say):
         click.echo(f"{path} ({path.stat().st_size / 1e6:.1f} MB)" if path == out else str(path))

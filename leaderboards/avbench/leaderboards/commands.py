@@ -34,6 +34,8 @@ def submit(predictions: Path, board_folder: Path, name: str, team: str, descript
     info = SubmissionInfo(name, team, description, url)
     board = open_board(board_folder)
     result = submit_to_board(board, predictions, info)
+    for note in result.notes:
+        click.echo(f"note: {note}", err=True)
     state = "was there already as" if result.already_there else "is now"
     click.echo(f"{name} {state} entry {result.entry.entry_id}, rank {result.rank} of {result.entries}")
     _print_table(board_folder)

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from avbench.benchmark.prediction_file import stored_suffix
 from avbench.benchmark.predictions import Predictions
 from avbench.benchmark.scoring import score_condition
 from avbench.leaderboards.board import ENTRIES_NAME, SUBMISSIONS_NAME, Board, Entry, locked
@@ -22,12 +23,21 @@ from avbench.preprocessing.errors import AvbenchError, InputError
 
 @dataclass(frozen=True)
 class Submitted:
-    """What became of a submission: its entry, its rank, how many there are, and whether it had been there before."""
+    """What became of a submission.
+
+    Attributes:
+        entry: Its entry.
+        rank: Its rank.
+        entries: How many entries there are.
+        already_there: Whether it had been there before.
+        notes: What was read of its predictions in a way that the submitter should know.
+    """
 
     entry: Entry
     rank: int
     entries: int
     already_there: bool
+    notes: tuple[str, ...] = ()
 
 
 def submit(board: Board, path: Path, info: SubmissionInfo) -> Submitted:
@@ -53,7 +63,9 @@ def submit(board: Board, path: Path, info: SubmissionInfo) -> Submitted:
         same = [one for one in entries if one.content_sha256 == content and one.submission.name == info.name]
         if same:
             write_pages(board, pages_of(board, entries))
-            return Submitted(same[0], _rank_of(board, same[0], entries), len(entries), already_there=True)
+            return Submitted(
+                same[0], _rank_of(board, same[0], entries), len(entries), already_there=True, notes=predictions.notes
+            )
         entry = Entry(
             entry_id=_entry_id(content, entries),
             submission=info,
@@ -63,7 +75,8 @@ def submit(board: Board, path: Path, info: SubmissionInfo) -> Submitted:
             scores=scores,
         )
         _append(board, path, entries, entry)
-        return Submitted(entry, _rank_of(board, entry, [*entries, entry]), len(entries) + 1, already_there=False)
+        rank = _rank_of(board, entry, [*entries, entry])
+        return Submitted(entry, rank, len(entries) + 1, already_there=False, notes=predictions.notes)
 
 
 def _check_dataset(board: Board, predictions: Predictions, path: Path) -> None:
@@ -84,7 +97,7 @@ def _append(board: Board, path: Path, entries: Sequence[Entry], entry: Entry) ->
     read_back = parse_json(line, f"the entry of {path}", Entry)
     board.check_entry(read_back, f"the entry of {path}")
     pages = pages_of(board, [*entries, read_back])
-    stored = board.folder / SUBMISSIONS_NAME / f"{entry.entry_id}.parquet"
+    stored = board.folder / SUBMISSIONS_NAME / f"{entry.entry_id}{stored_suffix(path)}"
     try:
         with atomic_path(stored) as temporary:
             shutil.copyfile(path, temporary)

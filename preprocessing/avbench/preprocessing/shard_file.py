@@ -122,7 +122,8 @@ def open_shard(
         asked = column_names() if columns is None else columns
         missing = [name for name in asked if name not in present]
         if missing:
-            raise MissingLabelsError(path, missing)
+            labels = [name for name in column_names(Role.LABEL) if name not in present]
+            raise MissingLabelsError(path, labels or missing)
         if record is not None:
             labels_asked = any(COLUMN_BY_NAME[name].role is not Role.INPUT for name in asked)
             if other_size and labels_asked:

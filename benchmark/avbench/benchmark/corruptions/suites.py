@@ -2,7 +2,7 @@
 
 name = "night"                      # the file's name without .toml, if left out
 description = "Dark and noisy."
-clean = true                        # also evaluate the pictures as they are, the baseline of every drop
+clean = true                        # also evaluate the pictures as they are, the baseline of every drop; so if left out
 
 [[conditions]]
 corruption = "low_light"            # one name, a list of names, or "all"
@@ -181,7 +181,7 @@ def _read(path: Path) -> Suite:
     if not name:
         raise InputError(f"{path}: name", found="no text", expected="a name")
     description = _typed(document.get("description", ""), str, f"{path}: description", "text")
-    conditions = [Condition()] if _typed(document.get("clean", False), bool, f"{path}: clean", "true or false") else []
+    conditions = [Condition()] if _typed(document.get("clean", True), bool, f"{path}: clean", "true or false") else []
     entries = _typed(document.get("conditions", []), list, f"{path}: conditions", "tables [[conditions]]")
     for number, entry in enumerate(entries, start=1):
         conditions += _conditions(entry, f"{path}: conditions {number}")

@@ -27,6 +27,7 @@ SCORE_NAME = "score.json"
 RUN_NAME = "run.json"
 PROBES_NAME = "probes.json"
 _LONGEST_LABEL = 26
+_SHOWN_CONDITIONS = 3
 _NOT_READ = frozenset({*IMAGE_COLUMNS, *AUDIO_COLUMNS})
 
 
@@ -114,6 +115,22 @@ class ReportData:
     def origin(self) -> str:
         """Whether the pairs are simulated, in a word or two: every table and page carries it."""
         return origin(self.columns)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Lines on the runs that a reader should see."""
+        lines = [note for run in self.runs for note in run.predictions.notes]
+        answered = [[name for name in run.conditions if not name.startswith(PREFIX)] for run in self.runs]
+        if len(self.runs) > 1 and not set.intersection(*map(set, answered)):
+            named = "; ".join(
+                f"{run.name}: {', '.join(names[:_SHOWN_CONDITIONS])}{', ...' if len(names) > _SHOWN_CONDITIONS else ''}"
+                for run, names in zip(self.runs, answered, strict=True)
+            )
+            lines.append(
+                f"these runs share no condition ({named}), so their numbers do not compare; evaluate them with the "
+                "same suite"
+            )
+        return tuple(lines)
 
     def strings(self, column: str) -> list[str | None]:
         """A column of the rows."""

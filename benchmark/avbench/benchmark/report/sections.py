@@ -90,7 +90,8 @@ def score_section(data: ReportData, lines: Sequence[ScoreLine]) -> Markup:
         parts.append(element("details", element("summary", f"All {count} conditions"), table, open=not clean))
     cells = [one.cells[metric] for one in lines for metric in metrics]
     estimates = [cell.estimate for cell in cells if cell.value is not None]
-    parts.append(note_list(["in brackets: 95 % intervals, from resampling groups", *interval_notes(estimates)]))
+    brackets = "in brackets: 95 % intervals, from resampling groups"
+    parts.append(note_list([*data.notes, brackets, *interval_notes(estimates)]))
     return section(
         "scores",
         "Scores",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from avbench.benchmark.intervals import all_metrics
@@ -30,6 +30,7 @@ def write_report(
     split: str | None = None,
     pairs: int = DEFAULT_PAIRS,
     sounding: int = DEFAULT_SOUNDING_PAIRS,
+    say: Callable[[str], None] | None = None,
 ) -> list[Path]:
     """Write the report of one or several runs on one data set, and `scores.csv`, `.md` and `.tex` beside it.
 
@@ -43,6 +44,7 @@ def write_report(
         split: The split; None for the one that the runs name.
         pairs: How many of the worst pairs are shown, at most 20.
         sounding: How many of these carry their sound.
+        say: Called with each line on the runs that the user should see; the page has them too.
 
     Returns:
         The files written, the page first.
@@ -52,6 +54,9 @@ def write_report(
         OutputError: A file cannot be written.
     """
     gathered = gather(runs, data, split=split)
+    if say is not None:
+        for note in gathered.notes:
+            say(note)
     lines = score_lines(gathered)
     notes = interval_notes([line.cells[name].estimate for line in lines for name in all_metrics()])
     texts = {
