@@ -172,7 +172,7 @@ def test_too_few_pairs_a_loss_that_is_none_and_damaged_files_are_said(tmp_path: 
         train(tmp_path / "state", Toy())
     result = train(tmp_path / "record", Toy())
     (result.weights.parent / "history.json").write_text("{}")
-    with pytest.raises(InputError, match=r"history.json: found unreadable"):
+    with pytest.raises(InputError, match=r"history.json: best_epoch: found nothing"):
         train(tmp_path / "record", Toy())
 
 

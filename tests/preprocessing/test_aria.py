@@ -314,8 +314,8 @@ def test_real_online_calibration_is_read(bare: Path, shared_data: Path, tmp_path
     ("text", "message"),
     [
         ("", "an empty file"),
-        ("{}\n", "line 1: found KeyError"),
-        ("not json\n", "line 1: found JSONDecodeError"),
+        ("{}\n", "line 1: tracking_timestamp_us: found nothing"),
+        ("not json\n", "line 1: found no readable JSON"),
         (online_entry(10**9, 1200.0), "belongs to another recording"),
         ('{"tracking_timestamp_us": 1, "CameraCalibrations": []}', "no readable entry 'camera-rgb'"),
     ],
@@ -407,11 +407,11 @@ def test_what_the_user_says_beside_the_file(bare: Path) -> None:
     assert (recording.licence, recording.group_id, recording.split) == ("Apache-2.0", "kitchen", "test")
     assert recording.notes == ()
     for text, message in [
-        ("licence = 5", "licence: found int 5"),
-        ('place = "x"', "place: found str 'x'"),
+        ("licence = 5", "licence: found 5, expected text"),
+        ('place = "x"', "found the unknown key 'place'"),
         ('split = "dev"', "split: found 'dev', expected one of train, val, test"),
         ('scale = "metres"', "scale: found 'metres', expected one of metric, unknown, rotation_only"),
-        ("licence", "does not read as TOML"),
+        ("licence", "found no readable TOML"),
     ]:
         said.write_text(text)
         with pytest.raises(InputError, match=rf"video\.toml.*{message}"):

@@ -199,7 +199,7 @@ def test_parses_a_calibration() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("not json", "no readable calibration"),
+        ("not json", "no readable JSON"),
         ("{}", "no readable calibration"),
         (
             calibration_json(DeviceClassInfo={"DeviceClass": "Quest", "BuildVersion": "3"}),

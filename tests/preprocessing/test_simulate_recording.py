@@ -15,12 +15,13 @@ import soundfile
 from click.testing import CliRunner
 
 from avbench.preprocessing.atomic import sha256_of
+from avbench.preprocessing.documents import parse_json
 from avbench.preprocessing.errors import InputError, MissingDependencyError
 from avbench.preprocessing.geometry import direction_error_deg
 from avbench.preprocessing.recording import ArrayKind, Scale, UpSource
 from avbench.preprocessing.simulate.command import simulate
 from avbench.preprocessing.simulate.generate import generate, missing
-from avbench.preprocessing.simulate.scene import read_scene, scene_from_dict, scene_to_dict
+from avbench.preprocessing.simulate.scene import Scene, read_scene, scene_to_dict
 from avbench.preprocessing.simulate.standard import STANDARD_PARTS, standard_recordings
 from avbench.preprocessing.simulate.world import Configuration, RecordingSettings, make_world
 from avbench.preprocessing.simulate.write import SCENE_SUFFIX, is_written, write_recording
@@ -114,7 +115,7 @@ def test_scene_reads_back_and_draws_the_same(tmp_path: Path) -> None:
     world = write_recording(tmp_path, SMALL)
     scene = read_scene(tmp_path / f"{SMALL.name}{SCENE_SUFFIX}")
     assert scene == world.scene
-    assert scene_from_dict(json.loads(json.dumps(scene_to_dict(scene)))) == scene
+    assert parse_json(json.dumps(scene_to_dict(scene)), "scene", Scene) == scene
 
 
 def test_scene_that_is_none_is_refused(tmp_path: Path) -> None:
@@ -123,7 +124,7 @@ def test_scene_that_is_none_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.scene.json"
     for text in ("not json", "{}", '{"scene": {"seed": 1}}', '{"scene": []}'):
         path.write_text(text)
-        with pytest.raises(InputError, match="expected the scene of a simulated recording"):
+        with pytest.raises(InputError, match="make the recording again"):
             read_scene(path)
 
 

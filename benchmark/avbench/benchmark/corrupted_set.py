@@ -22,13 +22,14 @@ from avbench.benchmark.corruptions import Condition, Suite
 from avbench.benchmark.dataset import PairDataset
 from avbench.benchmark.prefetch import prefetch
 from avbench.preprocessing.atomic import atomic_path, write_text
+from avbench.preprocessing.documents import MissingFileError, read_json, structured
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.locks import sole_writer
 from avbench.preprocessing.manifest import MANIFEST_NAME
 from avbench.preprocessing.picture import PictureFormat, brightness, decode_picture, encode_picture, sharpness
 from avbench.preprocessing.publish import CARD_NAME, WORK_FOLDER, check_is_ours
 from avbench.preprocessing.schema import DIGEST_VERSION, SCHEMA_VERSION
-from avbench.preprocessing.shard_file import describe_shard
+from avbench.preprocessing.shard_file import ShardRecord, describe_shard
 from avbench.preprocessing.shards import (
     DATA_FOLDER,
     DEFAULT_SHARD_BYTES,
@@ -38,6 +39,7 @@ from avbench.preprocessing.shards import (
     rows_digest,
     verify_shard,
 )
+from avbench.preprocessing.structure import Count, Sha256, Text
 
 MANIFEST_VERSION = "corrupted-1"
 _SETTINGS_NAME = "settings.json"
@@ -74,11 +76,15 @@ class WrittenSplit:
         shards: Its files: path in the data set, rows, bytes and hashes.
     """
 
-    split: str
-    condition: str
-    pairs: int
-    rows_sha256: str
+    split: Text
+    condition: Text
+    pairs: Count
+    rows_sha256: Sha256
     shards: tuple[Mapping[str, Any], ...]
+
+    def __post_init__(self) -> None:
+        for shard in self.shards:
+            structured({**shard, "split": self.split}, "shards", ShardRecord)
 
 
 Progress = Callable[[int, int], None]
@@ -131,7 +137,8 @@ def _written_suite(
         _refuse_other(out, before, described)
         # A run that was killed at its very end may have left it.
         shutil.rmtree(work, ignore_errors=True)
-        return [_written(fields) for fields in before["splits"]]
+        hint = "write the suite again with --overwrite"
+        return list(structured(before, out / MANIFEST_NAME, _WrittenSuite, hint=hint, other_keys=True).splits)
     if _read_json(work / _SETTINGS_NAME) is None:
         check_is_ours(out)
         write_text(work / _SETTINGS_NAME, json.dumps(described, indent=1) + "\n")
@@ -146,7 +153,7 @@ def _written_suite(
             found = _write_split(dataset, condition, out, settings, told)
             write_text(done, json.dumps(asdict(found)) + "\n")
         else:
-            found = _written(fields)
+            found = _written(fields, done)
         written.append(found)
         progress((number + 1) * count, len(suite.conditions) * count)
     manifest = {
@@ -274,18 +281,21 @@ def _remove(out: Path, described: Mapping[str, Any]) -> None:
 
 def _read_json(path: Path) -> dict[str, Any] | None:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        found: dict[str, Any] = read_json(path, dict, expected="what this command wrote", hint="choose another folder")
+    except MissingFileError:
         return None
-    except (ValueError, OSError) as error:
-        raise InputError(
-            path, found=f"no readable JSON ({error})", expected="what this command wrote", hint="choose another folder"
-        ) from error
-    return found if isinstance(found, dict) else {}
+    return found
 
 
-def _written(fields: Mapping[str, Any]) -> WrittenSplit:
-    return WrittenSplit(**{**fields, "shards": tuple(fields["shards"])})
+def _written(fields: object, where: Path) -> WrittenSplit:
+    return structured(fields, where, WrittenSplit, hint="write the suite again with --overwrite")
+
+
+@dataclass(frozen=True)
+class _WrittenSuite:
+    """What is read of the manifest of a suite that is there already."""
+
+    splits: tuple[WrittenSplit, ...]
 
 
 def _fingerprint(described: Mapping[str, Any], written: Iterable[WrittenSplit]) -> str:

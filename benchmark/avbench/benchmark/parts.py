@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from avbench.benchmark.predictions import Answer, predictions_schema, predictions_table, read_table, write_table
 from avbench.preprocessing.atomic import write_text
+from avbench.preprocessing.documents import read_json
 from avbench.preprocessing.errors import InputError
 
 _NAME = re.compile(r"(?P<start>\d{9})-(?P<stop>\d{9})\.parquet")
@@ -65,12 +66,9 @@ class PartStore:
         """
         path = self.folder / _SETTINGS
         if path.is_file():
-            try:
-                found = json.loads(path.read_text(encoding="utf-8"))
-            except ValueError as error:
-                raise InputError(
-                    path, found="no JSON", expected="the settings of a run", hint="replace it with --overwrite"
-                ) from error
+            found: dict[str, Any] = read_json(
+                path, dict, expected="the settings of a run", hint="replace it with --overwrite"
+            )
             refuse_other_settings(self.folder.parent, found, self.settings)
         else:
             write_text(path, json.dumps(self.settings, indent=1, sort_keys=True, ensure_ascii=False) + "\n")

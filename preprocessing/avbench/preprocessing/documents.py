@@ -10,15 +10,15 @@ field, what was found and what was expected. Nothing is converted: a number in q
 
     shard = read_json(path, Shard, expected="a shard's record")
 
-Fields with a default may be left out. Refused in every document: keys that the dataclass does not have (unless
-`other_keys=True`), a key that is there twice, NaN and infinity, whole numbers beyond 64 bits, text that cannot be
-written as UTF-8, and nesting deeper than any document of ours.
+Fields with a default may be left out. Refused in every document: a key that is there twice, NaN, infinity and whole
+numbers beyond 64 bits in any field that is read, text that cannot be written as UTF-8, and nesting deeper than any
+document of ours. Keys that the dataclass does not have are refused too, unless `other_keys=True`: then what they hold
+is not looked at.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -26,10 +26,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from avbench.preprocessing.errors import InputError
-from avbench.preprocessing.structure import FieldError, converter_of, first_fault, shorten, shown
+from avbench.preprocessing.structure import FieldError, check_number, converter_of, first_fault, shorten, shown
 
 _DEEPEST = 32
-_LARGEST_WHOLE = 2**63
 
 T = TypeVar("T")
 
@@ -122,7 +121,7 @@ def read_text(path: Path, *, expected: str = "a text file", hint: str = "") -> s
 def structured(value: object, where: str | Path, shape: type[T], *, hint: str = "", other_keys: bool = False) -> T:
     """Values of a parsed document as `shape`; arguments and errors as of `read_json`."""
     try:
-        _check_values(value)
+        _check_values(value, numbers=not other_keys)
         result: T = converter_of(other_keys).structure(value, shape)
     except Exception as error:
         found = first_fault(error)
@@ -159,23 +158,24 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return result
 
 
-def _check_values(value: object, path: str = "", depth: int = 0) -> None:
-    """What holds for every document, whatever its fields are."""
+def _check_values(value: object, path: str = "", depth: int = 0, *, numbers: bool) -> None:
+    """What holds for every document, whatever its fields are; for its numbers only where all of them are ours."""
     if isinstance(value, Mapping):
         _check_depth(depth, path)
         for key, inner in value.items():
             _check_text(str(key), path)
-            _check_values(inner, _joined(path, str(key)), depth + 1)
+            _check_values(inner, _joined(path, str(key)), depth + 1, numbers=numbers)
     elif isinstance(value, list):
         _check_depth(depth, path)
         for number, inner in enumerate(value, start=1):
-            _check_values(inner, f"{path}[{number}]", depth + 1)
+            _check_values(inner, f"{path}[{number}]", depth + 1, numbers=numbers)
     elif isinstance(value, str):
         _check_text(value, path)
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise FieldError(str(value), "a finite number", path)
-    elif isinstance(value, int) and not -_LARGEST_WHOLE <= value < _LARGEST_WHOLE:
-        raise FieldError("a whole number of more than 64 bits", "a smaller one", path)
+    elif numbers and isinstance(value, int | float):
+        try:
+            check_number(value)
+        except FieldError as error:
+            raise FieldError(error.found, error.expected, path) from None
 
 
 def _check_depth(depth: int, path: str) -> None:

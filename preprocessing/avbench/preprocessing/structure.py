@@ -28,6 +28,7 @@ from cattrs.gen import make_dict_structure_fn, override
 from avbench.preprocessing.errors import InputError, did_you_mean
 
 _LONGEST_SHOWN = 60
+_LARGEST_WHOLE = 2**63
 _Hook: TypeAlias = Callable[[Any, Any], Any]
 
 
@@ -126,13 +127,28 @@ def _exactly(kind: type, expected: str, value: object, target: Any) -> object:
         return _member(value, target)
     if type(value) is not kind:
         raise FieldError(shown(value), expected)
+    if kind is int:
+        check_number(value)
     return value
 
 
 def _number(value: object, _: object) -> float:
     if type(value) is int or type(value) is float:
+        check_number(value)
         return float(value)
     raise FieldError(shown(value), "a number")
+
+
+def check_number(value: Any) -> None:
+    """Check that a number is finite and, where it is whole, that it fits into 64 bits.
+
+    Raises:
+        FieldError: It is or does not.
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        raise FieldError(str(value), "a finite number")
+    if isinstance(value, int) and not -_LARGEST_WHOLE <= value < _LARGEST_WHOLE:
+        raise FieldError("a whole number of more than 64 bits", "a smaller one")
 
 
 def _is_enum(kind: object) -> bool:

@@ -39,6 +39,7 @@ from torch import Tensor, nn
 from avbench.benchmark.audio.binaural import NoBinaural, ear_signals
 from avbench.benchmark.model_api import SoundClip
 from avbench.preprocessing.atomic import atomic_path
+from avbench.preprocessing.documents import parse_json
 from avbench.preprocessing.errors import InputError
 
 EMBEDDING_SIZE = 1024
@@ -317,8 +318,9 @@ def load_network(path: Path) -> BinauralNetwork:
         raise InputError(path, found=str(error), expected="a safetensors file", hint=hint) from error
     if text is None:
         raise InputError(path, found=f"no {_CONFIG_KEY} in it", expected="a binaural network", hint=hint)
+    config = parse_json(text, f"{path}: {_CONFIG_KEY}", BinauralConfig, hint=hint)
     try:
-        network = BinauralNetwork(BinauralConfig(**json.loads(text)))
+        network = BinauralNetwork(config)
         network.load_state_dict(weights, strict=True)
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(path, found=str(error), expected="the weights of this version", hint=hint) from error

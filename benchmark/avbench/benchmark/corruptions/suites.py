@@ -13,7 +13,6 @@ frames = "both"                     # a, b, both or one; what the recipe says, i
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,12 +31,12 @@ from avbench.benchmark.corruptions.recipes import (
     frames_hit,
     suggest,
 )
+from avbench.preprocessing.documents import read_toml
 from avbench.preprocessing.errors import InputError
+from avbench.preprocessing.structure import Text
 
 CLEAN = "clean"
 _FOLDER = Path(__file__).with_name("suites")
-_SUITE_KEYS = ["name", "description", "clean", "conditions"]
-_CONDITION_KEYS = ["corruption", "severities", "frames"]
 
 
 @dataclass(frozen=True)
@@ -170,21 +169,10 @@ def load_suite(name_or_path: str | Path) -> Suite:
 
 
 def _read(path: Path) -> Suite:
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(path, found=f"text that is not TOML ({error})", expected="a suite in TOML") from None
-    except OSError as error:
-        raise InputError(path, found=error.strerror or str(error), expected="a file that can be read") from None
-    _known_keys(document, _SUITE_KEYS, str(path))
-    name = _typed(document.get("name", path.stem), str, f"{path}: name", "text")
-    if not name:
-        raise InputError(f"{path}: name", found="no text", expected="a name")
-    description = _typed(document.get("description", ""), str, f"{path}: description", "text")
-    conditions = [Condition()] if _typed(document.get("clean", True), bool, f"{path}: clean", "true or false") else []
-    entries = _typed(document.get("conditions", []), list, f"{path}: conditions", "tables [[conditions]]")
-    for number, entry in enumerate(entries, start=1):
-        conditions += _conditions(entry, f"{path}: conditions {number}")
+    stored = read_toml(path, _SuiteFile, expected="a suite in TOML")
+    conditions = [Condition()] if stored.clean else []
+    for number, entry in enumerate(stored.conditions, start=1):
+        conditions += entry.unfolded(f"{path}: conditions[{number}]")
     seen: set[str] = set()
     for condition in conditions:
         if condition.name in seen:
@@ -192,30 +180,42 @@ def _read(path: Path) -> Suite:
         seen.add(condition.name)
     if not conditions:
         raise InputError(path, found="no condition", expected="clean = true or at least one [[conditions]]")
-    return Suite(name, description, tuple(conditions))
+    return Suite(stored.name or path.stem, stored.description, tuple(conditions))
 
 
-def _conditions(entry: Any, where: str) -> list[Condition]:
-    _typed(entry, dict, where, "a table")
-    _known_keys(entry, _CONDITION_KEYS, where)
-    for key in ("corruption", "severities"):
-        if key not in entry:
-            raise InputError(where, found=f"no {key}", expected=f"{key} = ...")
-    given = entry["corruption"]
-    if given == "all":
-        names: list[Any] = list(Corruption)
-    else:
-        names = given if isinstance(given, list) else [given]
-    severities = _typed(entry["severities"], list, f"{where}: severities", "a list such as [1, 3, 5]")
-    for what, listed in (("corruption", names), ("severities", severities)):
-        if not listed:
-            raise InputError(f"{where}: {what}", found="an empty list", expected="at least one entry")
-    frames = _frames(entry["frames"], f"{where}: frames") if "frames" in entry else None
-    return [
-        Condition.of(find_corruption(name, where=f"{where}: corruption"), severity, frames)
-        for name in names
-        for severity in [check_severity(value, where=f"{where}: severities") for value in severities]
-    ]
+@dataclass(frozen=True)
+class _ConditionsEntry:
+    """One table `[[conditions]]`."""
+
+    corruption: str | tuple[str, ...]
+    severities: tuple[int, ...]
+    frames: Frames | None = None
+
+    def unfolded(self, where: str) -> list[Condition]:
+        """Every corruption at every severity."""
+        if self.corruption == "all":
+            names: tuple[str, ...] = tuple(Corruption)
+        else:
+            names = (self.corruption,) if isinstance(self.corruption, str) else self.corruption
+        for what, listed in (("corruption", names), ("severities", self.severities)):
+            if not listed:
+                raise InputError(f"{where}.{what}", found="an empty list", expected="at least one entry")
+        severities = [check_severity(value, where=f"{where}.severities") for value in self.severities]
+        return [
+            Condition.of(find_corruption(name, where=f"{where}.corruption"), severity, self.frames)
+            for name in names
+            for severity in severities
+        ]
+
+
+@dataclass(frozen=True)
+class _SuiteFile:
+    """The TOML of a suite."""
+
+    name: Text | None = None
+    description: str = ""
+    clean: bool = True
+    conditions: tuple[_ConditionsEntry, ...] = ()
 
 
 def _frames(name: Any, where: str) -> Frames:
@@ -223,15 +223,3 @@ def _frames(name: Any, where: str) -> Frames:
         return Frames(name)
     except ValueError:
         raise InputError(where, found=repr(name), expected="a, b, both or one") from None
-
-
-def _known_keys(table: dict[str, Any], known: list[str], where: str) -> None:
-    for key in table:
-        if key not in known:
-            raise InputError(where, found=f"the unknown key {key!r}", expected="known keys", hint=suggest(key, known))
-
-
-def _typed(value: Any, kind: type, where: str, expected: str) -> Any:
-    if not isinstance(value, kind):
-        raise InputError(where, found=repr(value), expected=expected)
-    return value

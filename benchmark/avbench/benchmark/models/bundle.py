@@ -15,11 +15,12 @@ The package ships one such folder; `avbench train` writes others.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors.torch import save_file
@@ -32,14 +33,24 @@ from avbench.benchmark.models.backbones.reloc3r_network import Reloc3rConfig
 from avbench.benchmark.models.backbones.tiny import TinyBackbone, TinyConfig
 from avbench.benchmark.models.backbones.two_view import TwoViewBackbone
 from avbench.benchmark.models.bundle_files import BUNDLE_NAME, BUNDLE_VERSION, SHIPPED, describe_bundle
-from avbench.benchmark.models.checkpoints import load_strictly, read_weights
+from avbench.benchmark.models.checkpoints import check_shapes, load_strictly, read_weights
 from avbench.benchmark.models.fusion import GatedConfig, GatedHead, LateConfig, LateHead
 from avbench.preprocessing.atomic import atomic_path, sha256_of, write_text
+from avbench.preprocessing.documents import structured
 from avbench.preprocessing.errors import InputError
+from avbench.preprocessing.structure import shorten
 
 __all__ = ["SHIPPED", "BackboneKind", "Bundle", "Head", "backbone_from_checkpoint", "load_bundle", "save_bundle"]
 
 Head = GatedHead | LateHead
+
+
+_Config = TypeVar("_Config")
+_Network = TypeVar("_Network", bound=nn.Module)
+# Sizes beyond these are of a damaged description, and would keep the machine busy before their weights are looked at.
+_LAYERS = ("depth", "levels")
+_MOST_LAYERS = 256
+_LARGEST = 1_000_000
 
 
 class BackboneKind(StrEnum):
@@ -133,27 +144,26 @@ def load_bundle(folder: Path, *, device: str = "cpu") -> Bundle:
         InputError: There is none, a file is missing or damaged, or a checkpoint it refers to has changed.
     """
     content = describe_bundle(folder).content
-    try:
-        kind = BackboneKind(content["backbone"]["kind"])
-        backbone = _backbone(kind, content["backbone"]) if "config" in content["backbone"] else None
-        sound = SoundEncoder(SoundConfig(**content["sound"]["config"])) if "sound" in content else None
-        binaural = BinauralNetwork(BinauralConfig(**content["binaural"]["config"])) if "binaural" in content else None
-        heads = {name: _head(one) for name, one in content["heads"].items()}
-        bundle = Bundle(kind, backbone, sound, binaural, heads, content["uses_up"], content["metric"], content["facts"])
-        if backbone is not None and "checkpoint" in content["backbone"]:
-            _load_checkpoint(backbone, Path(content["backbone"]["checkpoint"]), content["backbone"]["sha256"])
-        elif backbone is not None:
-            _load(backbone, folder, content["backbone"])
-        if sound is not None:
-            _load(sound, folder, content["sound"])
-        if binaural is not None:
-            _load(binaural, folder, content["binaural"])
-        for name, head in heads.items():
-            _load(head, folder, content["heads"][name])
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            folder / BUNDLE_NAME, found=f"unreadable ({error})", expected="a bundle of this version"
-        ) from error
+    path = folder / BUNDLE_NAME
+    kind = structured(content["backbone"]["kind"], f"{path}: backbone.kind", BackboneKind)
+    described = content["backbone"]
+    backbone: TwoViewBackbone | None = None
+    if "config" in described:
+        make_backbone = partial(_backbone, kind, described, path)
+        if "checkpoint" in described:
+            backbone = _sized(make_backbone, path)
+            _load_checkpoint(backbone, Path(described["checkpoint"]), described["sha256"])
+        else:
+            backbone = _loaded(make_backbone, folder, described)
+    sound = binaural = None
+    if "sound" in content:
+        sound_config = _config(content["sound"], SoundConfig, path)
+        sound = _loaded(partial(SoundEncoder, sound_config), folder, content["sound"])
+    if "binaural" in content:
+        binaural_config = _config(content["binaural"], BinauralConfig, path)
+        binaural = _loaded(partial(BinauralNetwork, binaural_config), folder, content["binaural"])
+    heads = {name: _loaded(partial(_head, one, path), folder, one) for name, one in content["heads"].items()}
+    bundle = Bundle(kind, backbone, sound, binaural, heads, content["uses_up"], content["metric"], content["facts"])
     for module in bundle.parts().values():
         module.to(device).eval()
     return bundle
@@ -183,18 +193,39 @@ def _backbone_description(backbone: TwoViewBackbone) -> dict[str, Any]:
     return {"config": asdict(backbone.config), "image_size": list(backbone.image_size)}
 
 
-def _backbone(kind: BackboneKind, content: Mapping[str, Any]) -> TwoViewBackbone:
+def _sized(make: Callable[[], _Network], path: Path) -> _Network:
+    """A network of the sizes that a description states; sizes that make none are told in one line."""
+    try:
+        return make()
+    except InputError:
+        raise
+    except Exception as error:
+        # Layers refuse sizes in many ways; whatever they say, it is the description that is wrong.
+        raise InputError(
+            path, found=f"sizes that make no network ({shorten(str(error))})", expected="a bundle of this version"
+        ) from error
+
+
+def _config(content: Mapping[str, Any], shape: type[_Config], path: Path) -> _Config:
+    where = f"{path}: {shape.__name__}"
+    for name, value in content["config"].items():
+        for number in value if isinstance(value, list) else [value]:
+            if isinstance(number, int) and abs(number) > (most := _MOST_LAYERS if name.endswith(_LAYERS) else _LARGEST):
+                raise InputError(f"{where}: {shorten(name)}", found=str(number), expected=f"at most {most}")
+    return structured(content["config"], where, shape)
+
+
+def _backbone(kind: BackboneKind, content: Mapping[str, Any], path: Path) -> TwoViewBackbone:
     width, height = content["image_size"]
     if kind is BackboneKind.RELOC3R:
-        return Reloc3rBackbone(Reloc3rConfig(**content["config"]), (width, height))
-    return TinyBackbone(TinyConfig(**{**content["config"], "channels": tuple(content["config"]["channels"])}))
+        return Reloc3rBackbone(_config(content, Reloc3rConfig, path), (width, height))
+    return TinyBackbone(_config(content, TinyConfig, path))
 
 
-def _head(content: Mapping[str, Any]) -> Head:
-    config: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in content["config"].items()
-    }
-    return LateHead(LateConfig(**config)) if content["type"] == "late" else GatedHead(GatedConfig(**config))
+def _head(content: Mapping[str, Any], path: Path) -> Head:
+    if content["type"] == "late":
+        return LateHead(_config(content, LateConfig, path))
+    return GatedHead(_config(content, GatedConfig, path))
 
 
 def _save(folder: Path, name: str, module: nn.Module, *, half: bool) -> dict[str, str]:
@@ -214,7 +245,8 @@ def _save(folder: Path, name: str, module: nn.Module, *, half: bool) -> dict[str
     return {"weights": file, "sha256": digest}
 
 
-def _load(module: nn.Module, folder: Path, content: Mapping[str, Any]) -> None:
+def _loaded(make: Callable[[], _Network], folder: Path, content: Mapping[str, Any]) -> _Network:
+    """A network with its weights."""
     path = folder / content["weights"]
     if path.is_file() and sha256_of(path) != content["sha256"]:
         raise InputError(
@@ -225,7 +257,12 @@ def _load(module: nn.Module, folder: Path, content: Mapping[str, Any]) -> None:
         )
     weights = read_weights(path)
     whole = {key: value.to(torch.float32) if value.is_floating_point() else value for key, value in weights.items()}
-    load_strictly(module, whole, path)
+    with torch.device("meta"):
+        # Without memory: sizes that are not those of the weights may be too large for any.
+        check_shapes(_sized(make, folder / BUNDLE_NAME), whole, path)
+    network = _sized(make, folder / BUNDLE_NAME)
+    load_strictly(network, whole, path)
+    return network
 
 
 def _load_checkpoint(backbone: TwoViewBackbone, path: Path, sha256: str | None) -> None:

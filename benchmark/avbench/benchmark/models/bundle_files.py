@@ -6,14 +6,15 @@ A bundle is a folder with `bundle.json` and one safetensors file for each part; 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from avbench.preprocessing.atomic import sha256_of
+from avbench.preprocessing.documents import MissingFileError, read_json, structured
 from avbench.preprocessing.errors import InputError
+from avbench.preprocessing.structure import Count, Limits, Positive, Sha256, Text, shown
 
 BUNDLE_NAME = "bundle.json"
 BUNDLE_VERSION = 3
@@ -69,9 +70,8 @@ def describe_bundle(folder: Path, *, model: str = "fusion") -> BundleDescription
     path = folder / BUNDLE_NAME
     hint = _TRAIN_HINT.format(model=model)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        version = content["version"]
-    except (FileNotFoundError, NotADirectoryError) as error:
+        content: dict[str, Any] = read_json(path, dict, expected="a bundle's description", hint=hint)
+    except MissingFileError as error:
         shipped = folder == SHIPPED
         raise InputError(
             "shipped weights" if shipped else folder,
@@ -79,11 +79,58 @@ def describe_bundle(folder: Path, *, model: str = "fusion") -> BundleDescription
             expected="trained models",
             hint=hint,
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(path, found=f"unreadable ({error})", expected="a bundle's description", hint=hint) from error
+    version = content.get("version")
     if version != BUNDLE_VERSION:
-        raise InputError(f"{path}: version", found=repr(version), expected=repr(BUNDLE_VERSION), hint=hint)
+        raise InputError(f"{path}: version", found=shown(version), expected=repr(BUNDLE_VERSION), hint=hint)
+    structured(content, path, _BundleFile, hint=hint)
     return BundleDescription(folder, sha256_of(path), content)
+
+
+@dataclass(frozen=True)
+class _PartEntry:
+    """One part of a bundle: its sizes, and the file with its weights."""
+
+    config: dict[str, Any]
+    weights: Text
+    sha256: Sha256
+
+
+@dataclass(frozen=True)
+class _HeadEntry(_PartEntry):
+    type: Annotated[str, Limits("gated or late", pattern="gated|late")]
+
+
+@dataclass(frozen=True)
+class _BackboneEntry:
+    """The visual part; a published one stays where its owner put it, one that only listens has none."""
+
+    kind: Text
+    config: dict[str, Any] | None = None
+    image_size: tuple[Positive, Positive] | None = None
+    weights: Text | None = None
+    checkpoint: Text | None = None
+    sha256: Sha256 | None = None
+
+    def __post_init__(self) -> None:
+        if self.config is not None and (
+            self.image_size is None or self.sha256 is None or (self.weights is None and self.checkpoint is None)
+        ):
+            raise ValueError("a config comes with image_size, sha256, and weights or checkpoint")
+
+
+@dataclass(frozen=True)
+class _BundleFile:
+    """What `bundle.json` must hold."""
+
+    version: int
+    uses_up: bool
+    metric: bool
+    backbone: _BackboneEntry
+    heads: Mapping[str, _HeadEntry]
+    facts: Mapping[str, Any]
+    sound: _PartEntry | None = None
+    binaural: _PartEntry | None = None
+    parameters: Mapping[str, Count] = field(default_factory=dict)
 
 
 def bundle_revision(folder: Path, *, model: str = "fusion") -> str:

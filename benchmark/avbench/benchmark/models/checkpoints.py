@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -31,12 +30,12 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
         try:
             return load_file(path)
-        except SafetensorError as error:
+        except (SafetensorError, OSError, ValueError) as error:
             raise InputError(path, found=f"unreadable ({error})", expected="a safetensors file") from error
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError, RuntimeError, ValueError) as error:
+    except Exception as error:  # reading as a pickle what is none fails in every way that there is
         raise InputError(
             path,
             found=f"unreadable or holding code ({_first_line(error)})",
@@ -57,8 +56,8 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:120]
 
 
-def load_strictly(network: nn.Module, weights: Mapping[str, Tensor], where: str | Path) -> None:
-    """Load weights into a network; names and shapes must agree to the last one.
+def check_shapes(network: nn.Module, weights: Mapping[str, Tensor], where: str | Path) -> None:
+    """Check that weights are those of a network: names and shapes must agree to the last one.
 
     Raises:
         InputError: A name is missing or left over, or a shape differs.
@@ -77,4 +76,13 @@ def load_strictly(network: nn.Module, weights: Mapping[str, Tensor], where: str 
             raise InputError(
                 f"{where}: {name}", found=str(tuple(weights[name].shape)), expected=str(tuple(tensor.shape))
             )
+
+
+def load_strictly(network: nn.Module, weights: Mapping[str, Tensor], where: str | Path) -> None:
+    """Load weights into a network; names and shapes must agree to the last one.
+
+    Raises:
+        InputError: As `check_shapes`.
+    """
+    check_shapes(network, weights, where)
     network.load_state_dict(dict(weights), strict=True)

@@ -14,7 +14,6 @@ Every key is a field of the classes below; one that is not is refused.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
@@ -30,6 +29,7 @@ from avbench.benchmark.models.bundle import BackboneKind
 from avbench.benchmark.models.network_inputs import MAP_SETTINGS, MAPS
 from avbench.benchmark.training.loop import Schedule
 from avbench.benchmark.training.precision import Precision
+from avbench.preprocessing.documents import read_toml
 from avbench.preprocessing.errors import InputError, did_you_mean
 
 
@@ -327,12 +327,7 @@ def read_config(path: Path, base: TrainConfig) -> TrainConfig:
     Raises:
         InputError: The file is missing or no TOML, names something unknown, or holds a value of the wrong kind.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(path, found="no such file", expected="a TOML file of training settings") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(path, found=f"no TOML ({error})", expected="a TOML file of training settings") from error
+    table: dict[str, Any] = read_toml(path, dict, expected="a TOML file of training settings")
     return changed(base, table, str(path))
 
 

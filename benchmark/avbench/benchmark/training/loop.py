@@ -27,13 +27,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from avbench.benchmark.models.checkpoints import load_strictly, read_weights
 from avbench.benchmark.training.precision import Precision
 from avbench.preprocessing.atomic import atomic_path, write_text
+from avbench.preprocessing.documents import read_json
 from avbench.preprocessing.errors import AvbenchError, InputError
+from avbench.preprocessing.structure import Count
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -184,7 +187,7 @@ def run_stage(
     files = _Files(folder / f"{stage.name}-{fingerprint[:16]}")
     if not files.record.is_file():
         _train(stage, schedule, files, seed, accelerator, workers, bar_position, on_epoch)
-    stage.result.load_state_dict(load_file(files.weights))
+    load_strictly(stage.result, read_weights(files.weights), files.weights)
     stage.result.eval()
     return files.result()
 
@@ -211,17 +214,17 @@ class _Files:
         return self.folder / "history.json"
 
     def result(self) -> StageResult:
-        try:
-            content = json.loads(self.record.read_text(encoding="utf-8"))
-            history = tuple(EpochRecord(**one) for one in content["history"])
-            return StageResult(self.weights, history, int(content["best_epoch"]))
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                self.record,
-                found=f"unreadable ({error})",
-                expected="the history of a stage",
-                hint="delete this folder to train the stage again",
-            ) from error
+        hint = "delete this folder to train the stage again"
+        stored = read_json(self.record, _History, expected="the history of a stage", hint=hint)
+        return StageResult(self.weights, stored.history, stored.best_epoch)
+
+
+@dataclass(frozen=True)
+class _History:
+    """The content of `history.json`."""
+
+    best_epoch: Count
+    history: tuple[EpochRecord, ...]
 
 
 def _train(

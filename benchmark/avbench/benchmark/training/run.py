@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from numpy.typing import NDArray
@@ -61,6 +61,7 @@ from avbench.benchmark.training.pair_arrays import PARTIAL_SUFFIX, PairArrays
 from avbench.benchmark.training.precision import has_bfloat16
 from avbench.benchmark.training.stages import Embeddings
 from avbench.preprocessing.atomic import atomic_path, remove_strays, sha256_of, write_text
+from avbench.preprocessing.documents import read_json
 from avbench.preprocessing.errors import MissingDependencyError
 from avbench.preprocessing.locks import sole_writer
 
@@ -201,10 +202,9 @@ def _record(request: TrainRequest, splits: Splits, *, overwrite: bool, write: bo
     }
     path = request.out / RECORD_NAME
     if path.is_file() and not overwrite:
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            found = {}
+        found: dict[str, Any] = read_json(
+            path, dict, expected="the settings of a training run", hint="replace that run with --overwrite"
+        )
         refuse_other_settings(request.out, found, json.loads(json.dumps(wanted)))
     if write:
         write_text(path, json.dumps(wanted, indent=1) + "\n")

@@ -5,7 +5,6 @@ A `Scene` together with poses is enough to draw every picture and to place every
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from avbench.preprocessing.errors import InputError
+from avbench.preprocessing.documents import read_json
 from avbench.preprocessing.geometry import FloatArray
 
 Vector3: TypeAlias = tuple[float, float, float]
@@ -161,41 +160,11 @@ def scene_to_dict(scene: Scene) -> dict[str, Any]:
     return asdict(scene)
 
 
-def scene_from_dict(values: dict[str, Any]) -> Scene:
-    """The scene that `scene_to_dict` gave, also after a way through JSON.
+@dataclass(frozen=True)
+class _SceneFile:
+    """What is read of a `.scene.json` to draw its room again."""
 
-    Raises:
-        KeyError, TypeError, ValueError: The values are not those of a scene.
-    """
-    room = values["room"]
-    return Scene(
-        seed=int(values["seed"]),
-        split=str(values["split"]),
-        room=Room(
-            size_m=_vector(room["size_m"]),
-            paint=tuple(_paint(paint) for paint in room["paint"]),
-            absorption=tuple(tuple(float(value) for value in face) for face in room["absorption"]),
-            rt60_s=tuple(float(value) for value in room["rt60_s"]),
-        ),
-        boxes=tuple(
-            Box(_vector(box["centre_m"]), _vector(box["half_size_m"]), float(box["yaw_deg"]), _paint(box["paint"]))
-            for box in values["boxes"]
-        ),
-        lights=tuple(Light(_vector(light["position_m"]), float(light["power"])) for light in values["lights"]),
-        ambient=float(values["ambient"]),
-        exposure=float(values["exposure"]),
-        sources=tuple(
-            Source(
-                kind=SignalKind(source["kind"]),
-                level_db=float(source["level_db"]),
-                centre_m=_vector(source["centre_m"]),
-                swing_m=_vector(source["swing_m"]),
-                swing_hz=float(source["swing_hz"]),
-                swing_phase_rad=float(source["swing_phase_rad"]),
-            )
-            for source in values["sources"]
-        ),
-    )
+    scene: Scene
 
 
 def read_scene(path: Path) -> Scene:
@@ -204,24 +173,6 @@ def read_scene(path: Path) -> Scene:
     Raises:
         InputError: There is no such file, or it is not one of these.
     """
-    try:
-        return scene_from_dict(json.loads(path.read_text(encoding="utf-8"))["scene"])
-    except FileNotFoundError as error:
-        raise InputError(path, found="no such file", expected="the scene of a simulated recording") from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            path,
-            found=f"{type(error).__name__}: {error}",
-            expected="the scene of a simulated recording",
-            hint="make the recording again with `avbench simulate`",
-        ) from error
-
-
-def _vector(values: Any) -> Vector3:
-    x, y, z = (float(value) for value in values)
-    return (x, y, z)
-
-
-def _paint(values: dict[str, Any]) -> Paint:
-    u, v = (float(value) for value in values["shift_texels"])
-    return Paint(int(values["texture"]), float(values["texels_per_m"]), (u, v), _vector(values["tint"]))
+    hint = "make the recording again with `avbench simulate`"
+    expected = "the scene of a simulated recording"
+    return read_json(path, _SceneFile, expected=expected, hint=hint, other_keys=True).scene

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,7 @@ from avbench.preprocessing.simulate.tail_sound import (
     draw_directions,
     tail_response,
 )
+from avbench.preprocessing.structure import Count, Limits, NotNegative
 
 
 class Configuration(StrEnum):
@@ -52,6 +54,9 @@ class Configuration(StrEnum):
 _RIG_ORDER = (RigKind.PHONE_2, RigKind.GLASSES_4, RigKind.HEAD_8, RigKind.HEAD_2, RigKind.PHONE_4)
 _RT60_RANGE_S = {Configuration.REVERBERANT: (0.6, 0.9)}
 _DEFAULT_RT60_RANGE_S = (0.15, 0.6)
+
+
+_SIDE = Limits("1 to 16384 pixels", least=1, most=16384)
 
 
 @dataclass(frozen=True)
@@ -72,16 +77,16 @@ class RecordingSettings:
         shutter_s: How long the shutter is open around each frame's time; 0 gives no motion blur.
     """
 
-    seed: int
+    seed: Count
     split: str
-    index: int
+    index: Count
     configuration: Configuration = Configuration.MAIN
-    duration_s: float = 6.0
-    fps: int = 10
-    width_px: int = 320
-    height_px: int = 240
-    sample_rate_hz: int = 16000
-    shutter_s: float = 0.0
+    duration_s: Annotated[float, Limits("0 to 86400 s", least=0, most=86400)] = 6.0
+    fps: Annotated[int, Limits("1 to 1000", least=1, most=1000)] = 10
+    width_px: Annotated[int, _SIDE] = 320
+    height_px: Annotated[int, _SIDE] = 240
+    sample_rate_hz: Annotated[int, Limits("1000 to 768000 Hz", least=1000, most=768000)] = 16000
+    shutter_s: NotNegative = 0.0
 
     @property
     def name(self) -> str:

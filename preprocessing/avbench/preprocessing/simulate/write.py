@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import json
 import platform
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -22,9 +24,11 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from avbench.preprocessing.atomic import atomic_path, write_text
+from avbench.preprocessing.documents import read_json, structured
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.simulate.scene import scene_to_dict
-from avbench.preprocessing.simulate.world import Configuration, RecordingSettings, World, make_world
+from avbench.preprocessing.simulate.world import RecordingSettings, World, make_world
+from avbench.preprocessing.structure import shown
 
 LICENCE = "CC0-1.0"
 SIMULATOR_VERSION = "1"
@@ -52,6 +56,14 @@ def write_recording(folder: Path, settings: RecordingSettings) -> World:
     return world
 
 
+@dataclass(frozen=True)
+class _SettingsFile:
+    """What is read of a `.scene.json` to simulate its recording again."""
+
+    simulator_version: str
+    settings: RecordingSettings
+
+
 def is_written(folder: Path, settings: RecordingSettings) -> bool:
     """Whether a recording of just these settings is there in full.
 
@@ -61,11 +73,10 @@ def is_written(folder: Path, settings: RecordingSettings) -> bool:
     marker = folder / f"{settings.name}{SCENE_SUFFIX}"
     if not marker.exists():
         return False
-    try:
-        found = json.loads(marker.read_text(encoding="utf-8"))
-        same = found["settings"] == _settings_dict(settings) and found["simulator_version"] == SIMULATOR_VERSION
-    except (ValueError, KeyError, TypeError):
-        same = False
+    same = False
+    with suppress(InputError):
+        found = read_json(marker, _SettingsFile, other_keys=True)
+        same = found == _SettingsFile(SIMULATOR_VERSION, settings)
     if not same:
         raise InputError(
             marker,
@@ -88,20 +99,16 @@ def read_settings(recordings: Path, recording_id: str) -> RecordingSettings:
     """
     path = recordings / f"{recording_id}{SCENE_SUFFIX}"
     hint = "give the folder of simulated recordings that the data set was prepared from"
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        version, settings = found["simulator_version"], found["settings"]
-        chosen = RecordingSettings(**{**settings, "configuration": Configuration(settings["configuration"])})
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(path, found=f"no readable room ({error})", expected="a simulated room", hint=hint) from error
+    found = read_json(path, dict[str, Any], expected="a simulated room", hint=hint)
+    version = found.get("simulator_version")
     if version != SIMULATOR_VERSION:
         raise InputError(
             f"{path}: simulator_version",
-            found=repr(version),
+            found=shown(version),
             expected=repr(SIMULATOR_VERSION),
             hint="simulate the recordings again",
         )
-    return chosen
+    return structured(found, path, _SettingsFile, hint=hint, other_keys=True).settings
 
 
 def write_video(path: Path, world: World, time_s: NDArray[np.float64]) -> None:

@@ -17,14 +17,14 @@ What a VRS file does not tell may stand in `<name>.toml` beside it: `licence`, `
 
 from __future__ import annotations
 
-import json
-import tomllib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from avbench.preprocessing.documents import MissingFileError, read_json_lines, read_toml
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import FloatArray, invert_transform, rotation_error_deg
 from avbench.preprocessing.recording import ArrayKind, Recording, Rig, Scale, UpSource
@@ -49,6 +49,7 @@ from avbench.preprocessing.sources.aria_trajectory import (
 )
 from avbench.preprocessing.sources.aria_vrs import VIO_STREAM, RgbFrames, VrsFile
 from avbench.preprocessing.sources.walk import walk_files
+from avbench.preprocessing.structure import Limits, Text
 
 OVERLAP_TOLERANCE_NS = 20_000_000
 """A trajectory that misses every frame by more than this is not of this recording."""
@@ -60,7 +61,6 @@ _GIVEN = "given_trajectory"
 _MPS_FILES = (("open_loop_trajectory.csv", OPEN_LOOP), ("closed_loop_trajectory.csv", CLOSED_LOOP))
 _ONLINE_CALIBRATION = "online_calibration.jsonl"
 _MAX_CAMERA_SWAY_DEG = 0.2
-_SIDECAR_KEYS = ("licence", "group", "split", "scale")
 
 
 def find(source: Path, options: SourceOptions) -> list[RecordingRef]:
@@ -111,7 +111,7 @@ def open_ref(ref: RecordingRef, options: SourceOptions) -> Recording:
     camera = rgb_camera(device.generation, rgb, (frames.width_px, frames.height_px), str(vrs.path))
     T_device_camera = T_device_upright(rgb, camera.quarter_turns_cw)
     sidecar = _sidecar(vrs.path)
-    stated_scale = Scale(sidecar["scale"]) if "scale" in sidecar else None
+    stated_scale = sidecar.scale
     trajectory = poses.camera_trajectory(T_device_camera, stated_scale)
     if stated_scale is None and trajectory.scale is Scale.ROTATION_ONLY:
         notes.append(f"{poses.where} has no positions: the labels are rotations only")
@@ -120,24 +120,24 @@ def open_ref(ref: RecordingRef, options: SourceOptions) -> Recording:
     sound = open_sound(vrs, device.generation)
     rig = None if sound is None else _rig(device, sound, T_device_camera, notes)
     sidecar_path = _sidecar_path(vrs.path)
-    if "licence" not in sidecar:
+    if sidecar.licence is None:
         notes.append(f"no licence stated in {sidecar_path}; the rows say {UNSTATED_LICENCE!r}")
-    if "group" not in sidecar:
+    if sidecar.group is None:
         notes.append(
             f"no group stated in {sidecar_path}; a split may put another recording of the same place elsewhere"
         )
     return Recording(
         recording_id=ref.recording_id,
-        group_id=sidecar.get("group", ref.recording_id),
+        group_id=sidecar.group or ref.recording_id,
         source=device.generation,
-        licence=sidecar.get("licence", UNSTATED_LICENCE),
+        licence=sidecar.licence or UNSTATED_LICENCE,
         frames=frames,
         sound=sound,
         camera=camera,
         rig=rig,
         trajectory=trajectory,
         up_source=None if trajectory.up_world is None else UpSource.TRAJECTORY,
-        split=sidecar.get("split"),
+        split=sidecar.split,
         notes=(*notes, *(sound.notes if sound else ())),
     )
 
@@ -188,22 +188,21 @@ def _sidecar_path(vrs: Path) -> Path:
     return vrs.with_suffix(".toml")
 
 
-def _sidecar(vrs: Path) -> dict[str, str]:
-    path = _sidecar_path(vrs)
-    if not path.is_file():
-        return {}
+@dataclass(frozen=True)
+class _Sidecar:
+    """The TOML beside a VRS file; every field may be left out."""
+
+    licence: Text | None = None
+    group: Text | None = None
+    split: Annotated[str, Limits(f"one of {', '.join(SPLITS)}", pattern="|".join(SPLITS))] | None = None
+    scale: Scale | None = None
+
+
+def _sidecar(vrs: Path) -> _Sidecar:
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:  # TOML's and UTF-8's errors are ValueErrors
-        raise InputError(path, found=f"a file that does not read as TOML ({error})", expected="TOML") from error
-    for key, value in data.items():
-        if key not in _SIDECAR_KEYS or not isinstance(value, str):
-            expected = f"text under {', '.join(_SIDECAR_KEYS)}"
-            raise InputError(f"{path}: {key}", found=f"{type(value).__name__} {value!r}", expected=expected)
-    for key, known in (("split", SPLITS), ("scale", tuple(Scale))):
-        if data.get(key, known[0]) not in known:
-            raise InputError(f"{path}: {key}", found=repr(data[key]), expected=f"one of {', '.join(known)}")
-    return data
+        return read_toml(_sidecar_path(vrs), _Sidecar, expected="TOML")
+    except MissingFileError:
+        return _Sidecar()
 
 
 # --- poses and calibration ----------------------------------------------------------------------------------------
@@ -265,22 +264,19 @@ def _rgb_calibration(
     return chosen, notes
 
 
+@dataclass(frozen=True)
+class _OnlineCalibration:
+    """One line of an online calibration; its names are those of the file."""
+
+    tracking_timestamp_us: Annotated[int, Limits("a time in microseconds", least=-(2**52), most=2**52)]
+    CameraCalibrations: tuple[dict[str, Any], ...]
+
+
 def _read_online_calibration(path: Path) -> list[tuple[int, RgbCalibration]]:
     entries: list[tuple[int, RgbCalibration]] = []
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            where = f"{path}: line {number}"
-            try:
-                data: Any = json.loads(line)
-                time_ns = int(data["tracking_timestamp_us"]) * 1000
-                cameras = data["CameraCalibrations"]
-            except (ValueError, KeyError, TypeError) as error:
-                raise InputError(
-                    where, found=f"{type(error).__name__}: {error}", expected="one calibration as JSON"
-                ) from error
-            entries.append((time_ns, parse_rgb_calibration(cameras, where)))
+    for number, data in enumerate(read_json_lines(path, _OnlineCalibration, other_keys=True), start=1):
+        rgb = parse_rgb_calibration(data.CameraCalibrations, f"{path}: calibration {number}")
+        entries.append((data.tracking_timestamp_us * 1000, rgb))
     if not entries:
         raise InputError(path, found="an empty file", expected="one calibration a line")
     return entries

@@ -15,7 +15,6 @@ microphones it has the sensitivity only, so their places are the nominal ones of
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from avbench.preprocessing.documents import parse_json
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import (
     FloatArray,
@@ -88,17 +88,17 @@ def parse_device(text: str, where: str) -> AriaDevice:
     Raises:
         InputError: It is not such a calibration, or of an unknown device.
     """
+    place = f"{where}: calib_json"
+    expected = "the factory calibration of Aria glasses"
+    data: dict[str, Any] = parse_json(text, place, dict, expected=expected, other_keys=True)
     try:
-        data = json.loads(text)
         device_class = str(data["DeviceClassInfo"]["DeviceClass"])
         subtype = str(data["DeviceClassInfo"]["BuildVersion"])
         origin = str(data["OriginSpecification"]["ChildLabel"])
         cameras = data["CameraCalibrations"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise InputError(
-            f"{where}: calib_json",
-            found=f"no readable calibration ({type(error).__name__}: {error})",
-            expected="the factory calibration of Aria glasses",
+            place, found=f"no readable calibration ({type(error).__name__}: {error})", expected=expected
         ) from error
     if device_class.lower().startswith("aria"):
         generation = Generation.GEN1
@@ -127,7 +127,7 @@ def parse_rgb_calibration(cameras: Any, where: str) -> RgbCalibration:
         w, (x, y, z) = pose["UnitQuaternion"]
         rotation = rotation_from_quaternion_xyzw([x, y, z, w])
         T_device_camera = make_transform(rotation, [float(value) for value in pose["Translation"]])
-    except (StopIteration, KeyError, TypeError, ValueError) as error:
+    except (StopIteration, KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(
             where, found=f"no readable entry {_RGB!r} ({type(error).__name__}: {error})", expected="its calibration"
         ) from error
