@@ -194,6 +194,7 @@ def test_up_columns(tmp_path: Path) -> None:
         (ROWS + "2 0 0 0 0 0 0 0\n", r"line 4: found a quaternion of length 0"),
         (ROWS + "2 0 nan 0 0 0 0 1\n", r"line 4, ty: found nan, expected a finite number"),
         (ROWS + "2 0 0 inf 0 0 0 1\n", r"line 4, tz: found inf"),
+        (ROWS + "2 0 0 1e200 0 0 0 1\n", r"line 4, tz: found 1e\+200"),
         (ROWS + "2 0 0 0 0 0 NaN 1\n", r"line 4, qz: found nan"),
         (ROWS + "nan 0 0 0 0 0 0 1\n", r"line 4, time: found 'nan', expected a time in s"),
         (ROWS + "1e30 0 0 0 0 0 0 1\n", r"line 4, time: found '1e30'"),

@@ -53,7 +53,7 @@ def check_speeds(path: Path, trajectory: Trajectory, convention: TrajectoryConve
         before, after, seconds = _windows(trajectory, _SPEED_WINDOW_NS)
         position = np.asarray(trajectory.T_world_camera)[:, :3, 3]
         speed = _usual_fastest(np.linalg.norm(position[after] - position[before], axis=-1) / seconds)
-        found = f"a camera that moves at {speed:.3g} m/s ({3.6 * speed:.3g} km/h) for a tenth of the time"
+        found = f"a camera that moves at {speed:.3g} m/s ({3.6 * speed:.4g} km/h) for a tenth of the time"
         hint = "are the positions in millimetres? then trajectory.metres_per_unit = 0.001, centimetres: 0.01"
         if speed > IMPOSSIBLE_SPEED_M_S and convention.metres_per_unit is None:
             raise InputError(
@@ -64,7 +64,7 @@ def check_speeds(path: Path, trajectory: Trajectory, convention: TrajectoryConve
     before, after, seconds = _windows(trajectory, _TURN_WINDOW_NS)
     rotation = np.asarray(trajectory.T_world_camera)[:, :3, :3]
     turn = _usual_fastest(rotation_error_deg(rotation[before], rotation[after]) / seconds)
-    found = f"a camera that turns by {turn:.3g} degrees a second for a tenth of the time"
+    found = f"a camera that turns by {turn:.4g} degrees a second for a tenth of the time"
     hint = "check the unit of time and the order of the columns; a stated trajectory.time_unit confirms them"
     if turn > IMPOSSIBLE_TURN_DEG_S and convention.time_unit is None:
         raise InputError(path, found=found, expected="the motion of a camera", hint=hint)

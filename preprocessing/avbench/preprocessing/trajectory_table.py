@@ -21,6 +21,7 @@ MIN_POSES = 3
 """Fewer poses than this are not a trajectory."""
 
 _MAX_TIME_NS = 2**62  # leaves room for adding an offset in 64 bits
+_MAX_VALUE = 1e15  # no length in any unit; squares of larger numbers overflow
 _SURELY_NS = 10**17  # as microseconds or more this is at least 3000 years; as nanoseconds since 1970 it is 1973
 _YEAR_2000_NS, _YEAR_2100_NS = 946_684_800 * 10**9, 4_102_444_800 * 10**9
 
@@ -136,13 +137,13 @@ def _values(text: TextTable, columns: Columns) -> FloatArray:
             raise _not_a_number(f"{text.path}: line {line}", columns, cells, wanted) from None
     values = np.zeros((len(text.rows), columns.count))
     values[:, wanted] = np.frombuffer(numbers, dtype=np.float64).reshape(len(text.rows), len(wanted))
-    bad = np.argwhere(~np.isfinite(values))
+    bad = np.argwhere(~(np.abs(values) < _MAX_VALUE))
     if len(bad):
         row, column = (int(index) for index in bad[0])
         raise InputError(
             f"{text.path}: line {text.rows[row][0]}, {columns.names[column]}",
             found=str(values[row, column]),
-            expected="a finite number",
+            expected="a finite number of a pose",
             hint="leave lines without a pose out: a gap in the trajectory is allowed",
         )
     return values
