@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import click
 import pytest
@@ -12,6 +15,7 @@ from click.testing import CliRunner
 
 from avbench.preprocessing import cli
 from avbench.preprocessing.errors import AvbenchError, InputError
+from prepared_data import pair_row, write_dataset
 
 
 def commands() -> dict[str, click.Command]:
@@ -84,3 +88,104 @@ def test_an_input_error_says_everything_in_one_line_and_survives_pickling() -> N
     assert str(error) == "a.toml: fx: found -3 , expected a positive number; measure it"
     again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
     assert (str(again), again.where, again.hint) == (str(error), error.where, error.hint)
+
+
+INTERRUPTED = """
+import sys, time
+from avbench.preprocessing import cli
+import click
+@click.command()
+@click.argument("how")
+def wait(how):
+    try:
+        print("ready", flush=True)
+        time.sleep(60)
+    except KeyboardInterrupt:
+        if how == "translated":
+            raise RuntimeError("a library gave up")
+        if how == "twice":
+            print("cleaning", flush=True)
+            time.sleep(60)
+        raise
+class Point:
+    name = "wait"
+    def load(self): return wait
+cli._command_points = lambda: (Point(),)
+sys.argv = ["avbench", "wait", sys.argv[1]]
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("how", ["once", "translated", "twice"])
+def test_ctrl_c_is_one_line_and_exit_code_130(how: str) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, how], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        if how == "twice":
+            assert process.stdout.readline() == "cleaning\n"
+            process.send_signal(signal.SIGINT)
+        said = process.stderr.read().strip()
+    assert said == "interrupted; run the same command again to go on"
+    assert process.returncode == 130
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    code = "import sys; sys.argv = ['avbench', 'models']; from avbench.preprocessing.cli import main; main()"
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_disk_behind_standard_output_is_one_line() -> None:
+    code = "import sys; sys.argv = ['avbench', 'models']; from avbench.preprocessing.cli import main; main()"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: No space left on device; free some space")
+    assert done.stderr.count("\n") == 1
+
+
+def said_by(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    monkeypatch.setattr(sys, "argv", ["avbench", *words])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code != 0
+    return [line for line in capsys.readouterr().err.splitlines() if line.lower().startswith("error")]
+
+
+def test_all_options_that_are_wrong_are_said_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["evaluate", "data", "--batch-size", "0", "--limit", "few"]
+    assert said_by(words, monkeypatch, capsys) == [
+        "Error: Invalid value for '--batch-size': 0 is not in the range x>=1.",
+        "Error: Invalid value for '--limit': 'few' is not a valid integer range.",
+        "Error: Missing option '--model'.",
+    ]
+    assert said_by(["board", "create"], monkeypatch, capsys) == [
+        "Error: Missing argument 'FOLDER'.",
+        "Error: Missing option '--data'.",
+        "Error: Missing option '--title'.",
+    ]
+
+
+def test_all_that_is_wrong_with_a_run_is_said_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_dataset(tmp_path / "data", {"train": [pair_row("p0")], "val": [pair_row("p1")]})
+    words = ["evaluate", str(data), "--model", "identiti", "--suite", "nope"]
+    split, model, suite = said_by(words, monkeypatch, capsys)
+    assert split == (
+        f"error: {data}: found no split 'test', expected train or val; choose one with --split; "
+        "`avbench prepare --split test` makes one of all recordings"
+    )
+    assert model.startswith("error: model 'identiti': found no model of this name")
+    assert suite.startswith("error: suite nope: found neither")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from avbench.preprocessing.errors import InputError
+from avbench.preprocessing.errors import AvbenchError, InputError
 from avbench.preprocessing.media.sound_clock import coverage_notes
 from avbench.preprocessing.recording import ArrayKind, Recording, Scale, UpSource
 from avbench.preprocessing.recording_part import PrepareSettings, fingerprint
@@ -271,7 +271,7 @@ def test_the_trajectory_option_is_for_aria(tmp_path: Path) -> None:
 
 
 def refused(folder: Path, message: str) -> None:
-    with pytest.raises(InputError, match=message) as caught:
+    with pytest.raises(AvbenchError, match=message) as caught:
         open_only(folder)
     assert "\n" not in str(caught.value)
 
@@ -281,12 +281,14 @@ def refused(folder: Path, message: str) -> None:
     [
         ("walk.tum", r"walk: found no trajectory file, expected walk.tum \(or \.csv, \.txt\)"),
         ("walk.toml", r"walk.mp4: found no rig file, expected walk.toml, or rig.toml for the whole folder"),
+        ("walk.t*", r"walk: found no trajectory file, .* -- also \S*walk.mp4: found no rig file, expected walk.toml"),
         ("walk.mp4", r"walk: found no video file, expected walk.mp4 \(or \.m4v, "),
     ],
 )
 def test_missing_files(tmp_path: Path, missing: str, message: str) -> None:
     write_recording(tmp_path)
-    (tmp_path / missing).unlink()
+    for path in tmp_path.glob(missing):
+        path.unlink()
     refused(tmp_path, message)
 
 

@@ -156,8 +156,27 @@ def _invoke(arguments: list[str]) -> int:
         return stopped.exit_code
     except click.ClickException as error:
         error.show()
+        for further in _further_problems(error, arguments):
+            _say(f"Error: {further.format_message()}")
         return error.exit_code
     return 0
+
+
+def _further_problems(first: click.ClickException, arguments: list[str]) -> list[click.UsageError]:
+    """What else is wrong with the options: `click` stops at the first one that is."""
+    context = first.ctx if isinstance(first, click.BadParameter) else None
+    if context is None:
+        return []
+    # Options come after the name of their command, and those of a group of commands after the group's.
+    command, depth = context.command, len(context.command_path.split()) - 1
+    values, _, order = command.make_parser(context).parse_args(arguments[depth:])
+    problems: list[click.UsageError] = []
+    for parameter in click.core.iter_params_for_processing(order, command.get_params(context)):
+        try:
+            parameter.handle_parse_result(context, values, [])
+        except click.UsageError as error:
+            problems.append(error)
+    return [error for error in problems if error.format_message() != first.format_message()]
 
 
 def _nobody_reads() -> bool:

@@ -87,7 +87,9 @@ def could_not_write(path: Path, error: OSError) -> OutputError:
 
 
 class SeveralProblemsError(AvbenchError):
-    """Problems that are independent of each other, so that a user can fix all of them at once; one line each.
+    """Problems that are independent of each other, so that a user can fix all of them at once.
+
+    The command line prints a line for each; as a string they are one line.
 
     Attributes:
         errors: The problems, two or more.
@@ -95,7 +97,7 @@ class SeveralProblemsError(AvbenchError):
 
     def __init__(self, errors: Iterable[AvbenchError]) -> None:
         self.errors = tuple(errors)
-        super().__init__("\n".join(str(error) for error in self.errors))
+        super().__init__(" -- also ".join(str(error) for error in self.errors))
 
     def __reduce__(self) -> tuple[object, ...]:
         return (SeveralProblemsError, (self.errors,))

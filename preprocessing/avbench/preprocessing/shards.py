@@ -165,10 +165,14 @@ def dataset_shards(folder: Path, split: str) -> list[Path]:
         if (match := _SHARD_NAME.fullmatch(path.name)) and match["split"] == split
     ]
     if not found:
+        there = dataset_splits(folder)
         raise InputError(
             folder,
             found=f"no split {split!r}",
-            expected=" or ".join(dataset_splits(folder)) or "a folder made by `avbench prepare`",
+            expected=" or ".join(there) or "a folder made by `avbench prepare`",
+            hint=f"choose one with --split; `avbench prepare --split {split}` makes one of all recordings"
+            if there
+            else "",
         )
     numbers = [(int(match["number"]), int(match["count"])) for match, _ in found]
     count = numbers[0][1]

@@ -198,7 +198,9 @@ def _chosen(data: Path, source: Manifest, splits: Sequence[str], every: int) -> 
     result = []
     for split in sorted(set(splits)) or known:
         if split not in known:
-            raise InputError(data, found=f"no split {split!r}", expected=" or ".join(known))
+            raise InputError(
+                data, found=f"no split {split!r}", expected=" or ".join(known), hint="choose one with --split"
+            )
         members = [one for one in source.recordings if one.split == split]
         groups = set(sorted({one.prepared.group_id for one in members})[::every])
         result += [one for one in members if one.prepared.group_id in groups]

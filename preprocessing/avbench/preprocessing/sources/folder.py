@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from avbench.preprocessing.ambisonics import FIRST_ORDER, first_order_upright, is_higher_order
 from avbench.preprocessing.array_geometry import array_delay_doubt, doubled_positions
 from avbench.preprocessing.channel_checks import ambisonic_level_doubt, sound_windows
-from avbench.preprocessing.errors import InputError
+from avbench.preprocessing.errors import InputError, Problems
 from avbench.preprocessing.geometry import FloatArray
 from avbench.preprocessing.media.container_sound import ContainerSound, open_container_sound
 from avbench.preprocessing.media.sound import open_sound_file
@@ -46,17 +47,16 @@ def open_ref(ref: RecordingRef) -> Recording:
         InputError: A file is missing, doubled, unreadable or contradicts another.
     """
     rigs = [path for path in ref.files if role_of(path) is Role.RIG]
-    video_path = the_one(ref, Role.VIDEO)
-    trajectory_path = the_one(ref, Role.TRAJECTORY)
-    sound_path = at_most_one(ref, Role.SOUND)
-    if not rigs:
-        raise InputError(
-            video_path,
-            found="no rig file",
-            expected=f"{video_path.with_suffix(RIG_SUFFIX).name}, or {COMMON_RIG} for the whole folder",
-            hint="it states at least the camera; see docs/folder_layout.md",
-        )
-    rig_file = read_rig(rigs)
+    problems = Problems()
+    with problems.noted():
+        video_path = the_one(ref, Role.VIDEO)
+    with problems.noted():
+        trajectory_path = the_one(ref, Role.TRAJECTORY)
+    with problems.noted():
+        sound_path = at_most_one(ref, Role.SOUND)
+    with problems.noted():
+        rig_file = read_rig(rigs) if rigs else _no_rig(ref)
+    problems.raise_any()
     placement = place(rigs[-1], rig_file, open_video(video_path, rig_file.streams))
     video, turns = placement.video, placement.quarter_turns_cw
     poses = read_trajectory_file(trajectory_path, rig_file.convention, video.time_ns)
@@ -101,6 +101,16 @@ def open_ref(ref: RecordingRef) -> Recording:
         sync_offset_ns=rig_file.sound_offset_ns,
         sync_sigma_ns=rig_file.sync_sigma_ns,
         notes=tuple(notes),
+    )
+
+
+def _no_rig(ref: RecordingRef) -> NoReturn:
+    where = ref.root / ref.recording_id
+    raise InputError(
+        next((path for path in ref.files if role_of(path) is Role.VIDEO), where),
+        found="no rig file",
+        expected=f"{where.name}{RIG_SUFFIX}, or {COMMON_RIG} for the whole folder",
+        hint="it states at least the camera; see docs/folder_layout.md",
     )
 
 
