@@ -74,6 +74,24 @@ def test_a_sound_file_begins_with_the_first_frame(tmp_path: Path) -> None:
     assert recording.sound.start_ns == recording.frames.time_ns[0]
 
 
+def test_poses_may_be_a_txt_file_which_counts_for_nothing_beside_another(tmp_path: Path) -> None:
+    folder = write_recording(tmp_path)
+    (folder / "walk.tum").rename(folder / "walk.txt")
+    assert open_only(folder).trajectory.time_ns[0] == 2_000_000_000
+    (folder / "walk.txt").rename(folder / "walk.tum")
+    (folder / "walk.txt").write_text("Filmed in the kitchen.")
+    assert open_only(folder).trajectory.time_ns[0] == 2_000_000_000
+
+
+def test_the_first_pose_moves_to_the_first_frame_when_that_is_stated(tmp_path: Path) -> None:
+    folder = write_recording(tmp_path, rig=RIG + '[time]\nfirst_pose = "first_frame"\n')
+    rows = [f"{1700000000 + 0.05 * i:.3f} 0 0 {0.1 * i:.1f} 0 0 0 1" for i in range(21)]
+    (folder / "walk.tum").write_text("\n".join(rows))
+    recording = open_only(folder)
+    assert recording.trajectory.time_ns[0] == recording.frames.time_ns[0]
+    assert recording.trajectory.time_ns[20] - recording.trajectory.time_ns[0] == 1_000_000_000
+
+
 def test_offsets_are_added(tmp_path: Path) -> None:
     rig = RIG + "[time]\nsound_offset_s = -0.25\ntrajectory_offset_s = 0.001\nsync_sigma_s = 0.004\n"
     recording = open_only(write_recording(tmp_path, rig=rig))

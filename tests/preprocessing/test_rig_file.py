@@ -155,6 +155,17 @@ def test_an_error_names_the_file_that_holds_the_field(tmp_path: Path) -> None:
             r"time.sound_offset_s: found 1e\+12 s, expected a time in seconds",
         ),
         (CAMERA + "[trajectory]\nmetres_per_unit = 0\n", r"metres_per_unit: found 0, expected a length above 0"),
+        (
+            CAMERA + "[trajectory]\nposition_sigma = 0.1\nposition_sigma_m = 0.1\n",
+            r"trajectory.position_sigma: found position_sigma_m too, expected one of them",
+        ),
+        (
+            CAMERA + '[time]\nfirst_pose = "first_frame"\ntrajectory_offset_s = 0.1\n',
+            r"time.first_pose: found trajectory_offset_s too",
+        ),
+        (CAMERA + '[time]\nfirst_pose = "zero"\n', r"time.first_pose: found 'zero', expected one of first_frame"),
+        (CAMERA + "[trajectory]\ncolumns = [1, 2]\n", r"trajectory.columns: found \[1, 2\], expected a list of texts"),
+        (CAMERA + "[trajectory]\nframes_from = 0.5\n", r"trajectory.frames_from: found 0.5, expected a whole number"),
         (CAMERA + "[trajectory]\nworld_up = [0, 0, 0]\n", r"world_up: found a vector of length 0"),
         (CAMERA + "[trajectory]\nworld_up = [0, 1]\n", r"world_up: found \[0, 1\], expected 3 numbers"),
         (
