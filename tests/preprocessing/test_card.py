@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
 import tomllib
@@ -12,6 +13,7 @@ from typing import Any
 import datasets
 import pytest
 import yaml
+from markdown_it import MarkdownIt
 
 from avbench.preprocessing.assembly import Contents, PackSettings, assemble
 from avbench.preprocessing.card import render_card
@@ -145,3 +147,17 @@ def test_licences_the_hub_does_not_know_are_named(tmp_path: Path) -> None:
     assert head["license"] == "other"
     assert head["license_name"] == 'MIT and ours: "quoted"'
     assert head["pretty_name"] == "tricky: # title"
+
+
+def test_what_people_write_is_text_on_the_card(tmp_path: Path) -> None:
+    hostile = "a | b `c` <script>alert(1)</script> [x](javascript:alert(1))\n# more"
+    manifest = build(tmp_path / "x", {"a": "train"}, licence={"a": hostile})
+    card = render_card(manifest, hostile)
+    head = head_of(card)
+    assert head["pretty_name"] == hostile
+    assert head["license_name"] == hostile
+    rendered = MarkdownIt("gfm-like", {"linkify": False}).render(card.split("---", 2)[2])
+    assert "<script" not in rendered
+    assert "<a " not in rendered
+    assert html.unescape(rendered).count("a | b `c` <script>alert(1)</script> [x](javascript:alert(1)) # more") >= 3
+    assert re.search(r"<h1>a \| b `c`", rendered)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
 
 from avbench.preprocessing.card import HUB_LICENCES, SIMULATED
+from avbench.preprocessing.escape import markdown_code, markdown_text, yaml_text
 from avbench.preprocessing.shards import DATA_FOLDER
 
 ORIGIN_COLUMNS = ("licence", "source", "pose_source")
@@ -26,13 +26,13 @@ def render_corrupted_card(title: str, manifest: Mapping[str, Any], origin: pa.Ta
     licences, sources, poses = (sorted(set(origin.column(name).to_pylist())) for name in ORIGIN_COLUMNS)
     simulated = origin.column("pose_source").to_pylist().count(SIMULATED)
     described = (
-        f"The split `{manifest['source_split']}` of a data set of frame pairs, once for each condition of the suite "
-        f"`{manifest['suite']}`, made by `avbench corrupt`. The corruptions of the pictures are computed, not filmed; "
-        "sound, labels and everything else are those of the source."
+        f"The split {markdown_code(manifest['source_split'])} of a data set of frame pairs, once for each condition of "
+        f"the suite {markdown_code(manifest['suite'])}, made by `avbench corrupt`. The corruptions of the pictures are "
+        "computed, not filmed; sound, labels and everything else are those of the source."
     )
     came = (
-        f"{simulated} of {origin.num_rows} pairs are simulated. Licence: {' and '.join(licences)}; source: "
-        f"{', '.join(sources)}; poses: {', '.join(poses)}."
+        f"{simulated} of {origin.num_rows} pairs are simulated. Licence: {markdown_text(' and '.join(licences))}; "
+        f"source: {markdown_text(', '.join(sources))}; poses: {markdown_text(', '.join(poses))}."
     )
     fingerprints = (
         f"Source fingerprint `{manifest['source_fingerprint']}`, suite fingerprint `{manifest['suite_fingerprint']}`, "
@@ -44,7 +44,7 @@ def render_corrupted_card(title: str, manifest: Mapping[str, Any], origin: pa.Ta
         *_yaml_head(title, licences, [entry["split"] for entry in manifest["splits"]]),
         "---",
         "",
-        f"# {title}",
+        f"# {markdown_text(title)}",
         "",
         described,
         "",
@@ -65,9 +65,9 @@ def render_corrupted_card(title: str, manifest: Mapping[str, Any], origin: pa.Ta
 def _yaml_head(title: str, licences: list[str], splits: list[str]) -> list[str]:
     # JSON strings are YAML strings, whatever is in them.
     known = HUB_LICENCES.get(licences[0]) if len(licences) == 1 else None
-    head = [f"pretty_name: {json.dumps(title, ensure_ascii=False)}", f"license: {known or 'other'}"]
+    head = [f"pretty_name: {yaml_text(title)}", f"license: {known or 'other'}"]
     if known is None:
-        head.append(f"license_name: {json.dumps(' and '.join(licences), ensure_ascii=False)}")
+        head.append(f"license_name: {yaml_text(' and '.join(licences))}")
     head += ["tags:", "- camera-pose", "- spatial-audio", "- audio-visual"]
     head += ["configs:", "- config_name: default", "  data_files:"]
     for split in splits:

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 
+from avbench.preprocessing.escape import markdown_code, markdown_text, one_line, yaml_text
 from avbench.preprocessing.manifest import Manifest, PackedRecording
 from avbench.preprocessing.schema import COLUMNS, CONVENTIONS, SCHEMA_VERSION
 from avbench.preprocessing.shards import DATA_FOLDER
@@ -47,17 +48,21 @@ def render_card(manifest: Manifest, title: str) -> str:
         *_yaml_head(manifest, title, pairs),
         "---",
         "",
-        f"# {title}",
+        f"# {markdown_text(title)}",
         "",
-        f"Pairs of video frames, the sound around each, and the relative pose of the camera, made by `{made_by}`.",
+        (
+            "Pairs of video frames, the sound around each, and the relative pose of the camera, made by "
+            f"{markdown_code(made_by)}."
+        ),
         "",
-        *([] if derived is None else [f"**{derived['statement']}**", ""]),
+        *([] if derived is None else [f"**{markdown_text(derived['statement'])}**", ""]),
         _origin(pairs, simulated),
         "",
         "| split | pairs | recordings | groups | MB |",
         "|---|---:|---:|---:|---:|",
         *(
-            f"| {name} | {size['pairs']} | {size['recordings']} | {size['groups']} | {size['bytes'] / 1e6:.1f} |"
+            f"| {markdown_text(name)} | {size['pairs']} | {size['recordings']} | {size['groups']} "
+            f"| {size['bytes'] / 1e6:.1f} |"
             for name, size in manifest.splits().items()
         ),
         "",
@@ -67,7 +72,7 @@ def render_card(manifest: Manifest, title: str) -> str:
         "",
         "```python",
         "from datasets import load_dataset",
-        f'pairs = load_dataset("path/to/{title}")',
+        f"pairs = load_dataset({json.dumps(f'path/to/{one_line(title)}', ensure_ascii=False)})",
         "```",
         "",
         "Sound is delivered as bytes of FLAC or WAV: decode them with a library that keeps every channel (soundfile).",
@@ -109,9 +114,9 @@ def _yaml_head(manifest: Manifest, title: str, pairs: int) -> list[str]:
     licences = sorted({recording.prepared.licence for recording in manifest.recordings})
     known = HUB_LICENCES.get(licences[0]) if len(licences) == 1 else None
     size = next((name for limit, name in _SIZES if pairs < limit), "n>10M")
-    head = [f"pretty_name: {json.dumps(title, ensure_ascii=False)}", f"license: {known or 'other'}"]
+    head = [f"pretty_name: {yaml_text(title)}", f"license: {known or 'other'}"]
     if known is None:
-        head.append(f"license_name: {json.dumps(' and '.join(licences), ensure_ascii=False)}")
+        head.append(f"license_name: {yaml_text(' and '.join(licences))}")
     head += ["tags:", "- camera-pose", "- spatial-audio", "- audio-visual", "size_categories:", f"- {size}"]
     head += ["configs:", "- config_name: default", "  data_files:"]
     for name in manifest.splits():
@@ -135,10 +140,7 @@ def _origins(recordings: Iterable[PackedRecording]) -> list[str]:
         key = (made.source, made.pose_source, made.scale, made.sound, made.licence)
         count[key] += 1
         rows[key] += made.rows
-    return [
-        f"| {' | '.join(cell.replace('|', '/') for cell in key)} | {count[key]} | {rows[key]} |"
-        for key in sorted(count)
-    ]
+    return [f"| {' | '.join(map(markdown_text, key))} | {count[key]} | {rows[key]} |" for key in sorted(count)]
 
 
 def _type(arrow_type: str) -> str:

@@ -10,6 +10,7 @@ from avbench.benchmark.intervals import all_metrics
 from avbench.benchmark.report.gather import ReportData
 from avbench.benchmark.report.score_table import ScoreLine, metric_words, shown_metrics
 from avbench.benchmark.tables import markdown_table
+from avbench.preprocessing import escape
 
 CSV_NAME = "scores.csv"
 MARKDOWN_NAME = "scores.md"
@@ -73,7 +74,16 @@ def _table(lines: Sequence[ScoreLine]) -> tuple[list[str], list[list[str]]]:
 def markdown_text(data: ReportData, lines: Sequence[ScoreLine], notes: Sequence[str]) -> str:
     """The table of the page in Markdown, with its caption and notes."""
     header, rows = _table(lines)
-    return "\n".join([caption(data), "", markdown_table(header, rows), "", *(f"- {note}" for note in notes), ""])
+    return "\n".join(
+        [
+            escape.markdown_text(caption(data)),
+            "",
+            markdown_table(header, rows),
+            "",
+            *(f"- {escape.markdown_text(note)}" for note in notes),
+            "",
+        ]
+    )
 
 
 def latex_text(data: ReportData, lines: Sequence[ScoreLine], notes: Sequence[str]) -> str:
