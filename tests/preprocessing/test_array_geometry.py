@@ -38,6 +38,8 @@ def positions(values: np.ndarray) -> str:
         (positions(SQUARE_M * 20), r"if the array is that large: microphones.large_array = true$"),
         (positions(HEAD_M + np.array([0, 0, 3])), r"found one 3\.\d+ m from the camera, expected 1 m apart and 2 m"),
         (positions(SQUARE_M * 2000) + "large_array = true\n", r"microphone 141.4 m from the camera, expected 100 m"),
+        ("positions_m = [[1e200, 0, 0]]\nmetres_per_unit = 1e200\n", r"found a position of inf m, expected metres"),
+        ("positions_m = [[-1e200, 0, 0]]\n", r"found a position of 1e\+200 m, expected metres"),
         (positions(SQUARE_M * 0), r"found 4 positions that are all zero, .*take positions_m out"),
         (positions(SQUARE_M * 0 + 0.3), r"found 4 positions in one place, .*are not known$"),
         (positions(SQUARE_M) + "metres_per_unit = 0.001\n", r"found 4 positions in one place, .*or check the unit"),

@@ -21,6 +21,7 @@ MIN_APERTURE_M = 0.001
 """An array in less space than this is one point for sound."""
 
 _MAX_LARGE_M = 100.0
+_LARGEST_NUMBER_M = 1e6
 _SPEED_OF_SOUND_M_S = 343.0
 _BAND_HZ = (300.0, 6000.0)
 _MOST_MICROPHONES = 5
@@ -53,6 +54,9 @@ def implausible_positions(positions_m: FloatArray, *, is_large: bool) -> Implaus
         positions_m: The positions.
         is_large: Whether the rig says that its array is large.
     """
+    largest = float(np.abs(positions_m).max())
+    if not largest <= _LARGEST_NUMBER_M:  # not a number either
+        return Implausible(f"a position of {largest:g} m", "metres in camera axes", "check the unit")
     widest, farthest = aperture_m(positions_m), float(np.linalg.norm(positions_m, axis=1).max())
     count = len(positions_m)
     if count > 1 and widest < MIN_APERTURE_M:

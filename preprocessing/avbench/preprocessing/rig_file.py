@@ -54,30 +54,25 @@ Only the six numbers of `[camera]`, and `scale` where the trajectory has positio
 
 from __future__ import annotations
 
-import difflib
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
 from avbench.preprocessing.array_geometry import implausible_positions
-from avbench.preprocessing.errors import InputError, did_you_mean
 from avbench.preprocessing.geometry import FloatArray, is_rotation, nearest_rotation
 from avbench.preprocessing.media.streams import StreamChoice
 from avbench.preprocessing.picture_axes import AxesOf, PictureStatement, Placed
 from avbench.preprocessing.pose_convention import CameraAxes, PoseTransform, TimeUnit, TrajectoryConvention
 from avbench.preprocessing.recording import AmbisonicConvention, ArrayKind, Camera, Distortion, Scale, UpSource
+from avbench.preprocessing.rig_fields import JOIN, RigFields, Tables, Value, read_values
 
 COMMON_RIG = "rig.toml"
 """File with what is common to all recordings of a folder and the folders in it."""
 
-FIELDS: Mapping[str, tuple[str, ...]] = {
+FIELDS: Tables = {
     "": ("licence", "group", "split", "axes_of"),
     "camera": ("width", "height", "fx", "fy", "cx", "cy", "distortion", "coefficients", "axes_of", "turn_deg"),
     "microphones": (
@@ -125,11 +120,7 @@ FIRST_FRAME = "first_frame"
 
 SPLITS = ("train", "val", "test")
 
-JOIN = "join"
-"""What `streams.sound` says to take the channels of all sound streams."""
-
 _RIGID_TOLERANCE = 1e-3  # of R'R - I; calibration files are written with at least four decimals
-_Choice = TypeVar("_Choice", bound=StrEnum)
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,10 +168,10 @@ def read_rig(files: Sequence[Path]) -> RigFile:
     Raises:
         InputError: A file is not TOML, a field is unknown, missing, of the wrong type or out of range.
     """
-    values: dict[str, _Value] = {}
+    values: dict[str, Value] = {}
     for file in files:
-        values.update(_read_values(file))
-    fields = _Fields(values, files[-1])
+        values.update(read_values(file, FIELDS))
+    fields = RigFields(values, files[-1])
     array_kind = fields.choice("microphones.array_kind", ArrayKind)
     positions = _positions(fields)
     if positions is not None:
@@ -212,7 +203,7 @@ def read_rig(files: Sequence[Path]) -> RigFile:
     )
 
 
-def _positions(fields: _Fields) -> FloatArray | None:
+def _positions(fields: RigFields) -> FloatArray | None:
     """Positions of the microphones (channels, 3) in metres, in the axes that the rig file uses."""
     name = "microphones.positions_m"
     rows = fields.transposed_rows(name)
@@ -227,14 +218,15 @@ def _positions(fields: _Fields) -> FloatArray | None:
         raise fields.error("microphones.metres_per_unit", f"{metres_per_unit:g}", "a length above 0")
     if positions is None:
         return None
-    positions = positions * (1.0 if metres_per_unit is None else metres_per_unit)
+    with np.errstate(over="ignore"):
+        positions = positions * (1.0 if metres_per_unit is None else metres_per_unit)
     wrong = implausible_positions(positions, is_large=is_large)
     if wrong is not None:
         raise fields.error(name, wrong.found, wrong.expected, wrong.hint)
     return positions
 
 
-def _camera(fields: _Fields) -> Camera:
+def _camera(fields: RigFields) -> Camera:
     width, height = fields.pixels("camera.width"), fields.pixels("camera.height")
     numbers = {name: fields.needed(f"camera.{name}") for name in ("fx", "fy", "cx", "cy")}
     for name, size in (("cx", width), ("cy", height)):
@@ -265,7 +257,7 @@ def _camera(fields: _Fields) -> Camera:
     )
 
 
-def _picture(fields: _Fields) -> PictureStatement:
+def _picture(fields: RigFields) -> PictureStatement:
     everything = fields.choice("axes_of", AxesOf)
     stated = {table: fields.choice(f"{table}.axes_of", AxesOf) or everything for table in Placed}
     turn_deg = fields.number("camera.turn_deg")
@@ -277,7 +269,7 @@ def _picture(fields: _Fields) -> PictureStatement:
     )
 
 
-def _convention(fields: _Fields) -> TrajectoryConvention:
+def _convention(fields: RigFields) -> TrajectoryConvention:
     metres_per_unit = fields.number("trajectory.metres_per_unit")
     if metres_per_unit is not None and metres_per_unit <= 0.0:
         raise fields.error("trajectory.metres_per_unit", f"{metres_per_unit:g}", "a length above 0")
@@ -306,14 +298,14 @@ def _convention(fields: _Fields) -> TrajectoryConvention:
     )
 
 
-def _up_source(fields: _Fields) -> UpSource | None:
+def _up_source(fields: RigFields) -> UpSource | None:
     source = fields.choice("trajectory.up_source", UpSource)
     if source is None and fields.has("trajectory.world_up"):
         return UpSource.TRAJECTORY
     return source
 
 
-def _streams(fields: _Fields) -> StreamChoice:
+def _streams(fields: RigFields) -> StreamChoice:
     video = fields.counts("streams.video", several=False)
     video_number = None if video is None else video[0]
     if fields.says("streams.sound", JOIN):
@@ -321,7 +313,7 @@ def _streams(fields: _Fields) -> StreamChoice:
     return StreamChoice(video_number, fields.counts("streams.sound", several=True))
 
 
-def _direction(fields: _Fields, name: str) -> FloatArray | None:
+def _direction(fields: RigFields, name: str) -> FloatArray | None:
     vector = fields.numbers(name, (3,))
     if vector is None:
         return None
@@ -331,7 +323,7 @@ def _direction(fields: _Fields, name: str) -> FloatArray | None:
     return np.asarray(vector / length, dtype=np.float64)
 
 
-def _rigid(fields: _Fields, name: str) -> FloatArray | None:
+def _rigid(fields: RigFields, name: str) -> FloatArray | None:
     T = fields.numbers(name, (4, 4))
     if T is None:
         return None
@@ -339,225 +331,3 @@ def _rigid(fields: _Fields, name: str) -> FloatArray | None:
         raise fields.error(name, "a matrix that is not rigid", "a rotation, a translation in metres and 0 0 0 1 below")
     T[:3, :3] = nearest_rotation(T[:3, :3])
     return T
-
-
-# --- fields -------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Value:
-    """A field's value and the file it stands in."""
-
-    value: object
-    file: Path
-
-
-def _read_values(file: Path) -> dict[str, _Value]:
-    """All fields of a file by dotted name; unknown ones are refused."""
-    try:
-        # Decimals, since an offset from 1970 in seconds does not fit a float to the nanosecond.
-        document = tomllib.loads(file.read_text(encoding="utf-8-sig"), parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(file, found=f"text that is not TOML ({error})", expected="a rig file") from error
-    except UnicodeDecodeError as error:
-        raise InputError(file, found="bytes that are not UTF-8 text", expected="a rig file") from error
-    except OSError as error:
-        raise InputError(file, found=error.strerror or str(error), expected="a rig file") from error
-    values: dict[str, _Value] = {}
-    for key, value in document.items():
-        if isinstance(value, dict) and key in FIELDS:
-            for name, inner in value.items():
-                if name not in FIELDS[key]:
-                    raise _unknown(file, f"{key}.{name}")
-                values[f"{key}.{name}"] = _Value(inner, file)
-        elif key in FIELDS[""]:
-            values[key] = _Value(value, file)
-        elif key in FIELDS:
-            raise InputError(f"{file}: {key}", found=_described(value), expected=f"a table [{key}]")
-        else:
-            raise _unknown(file, key)
-    return values
-
-
-def _unknown(file: Path, name: str) -> InputError:
-    full_names = [f"{table}.{field}" if table else field for table, fields in FIELDS.items() for field in fields]
-    by_last_part = {full.rpartition(".")[2]: full for full in full_names}
-    tables = {table: f"[{table}]" for table in FIELDS if table}
-    last_part = name.rpartition(".")[2]
-    # A field under the wrong table, a misspelt table, a misspelt field, in this order.
-    candidates = [by_last_part.get(last_part)]
-    for written, names in (
-        (name, {} if "." in name else tables),
-        (name, {full: full for full in full_names}),
-        (last_part, by_last_part),
-    ):
-        candidates += [names[near] for near in difflib.get_close_matches(written, names, n=1)]
-    nearest = next((candidate for candidate in candidates if candidate), None)
-    hint = f"did you mean {nearest}?" if nearest else "see docs/folder_layout.md"
-    return InputError(f"{file}: {name}", found="an unknown field", expected="a field of the rig file", hint=hint)
-
-
-class _Fields:
-    """Typed access to the fields of merged rig files."""
-
-    def __init__(self, values: Mapping[str, _Value], own_file: Path) -> None:
-        self._values = values
-        self._own_file = own_file
-
-    def has(self, name: str) -> bool:
-        return name in self._values
-
-    def error(self, name: str, found: str, expected: str, hint: str = "") -> InputError:
-        file = self._values[name].file if name in self._values else self._own_file
-        return InputError(f"{file}: {name}", found=found, expected=expected, hint=hint)
-
-    def text(self, name: str) -> str | None:
-        value = self._get(name)
-        if value is None:
-            return None
-        if not isinstance(value, str) or not value.strip() or not value.isprintable():
-            raise self.error(name, _described(value), "a text of one line")
-        return value.strip()
-
-    def texts(self, name: str) -> tuple[str, ...] | None:
-        """A list of texts, at least one; None where it is not given."""
-        value = self._get(name)
-        if value is None:
-            return None
-        if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
-            raise self.error(name, _described(value), "a list of texts")
-        return tuple(value)
-
-    def whole(self, name: str) -> int | None:
-        """A whole number from 0; None where it is not given."""
-        number = self.number(name, at_least=0.0)
-        if number is None:
-            return None
-        if not number.is_integer() or number > 2**31:
-            raise self.error(name, f"{number:g}", "a whole number from 0")
-        return int(number)
-
-    def one_of(self, name: str, choices: Sequence[str]) -> str | None:
-        value = self._get(name)
-        if value is None:
-            return None
-        if not isinstance(value, str) or value not in choices:
-            expected = f"one of {', '.join(choices)}"
-            raise self.error(name, _described(value), expected, did_you_mean(value, choices))
-        return value
-
-    def choice(self, name: str, kind: type[_Choice]) -> _Choice | None:
-        value = self.one_of(name, [str(member) for member in kind])
-        return None if value is None else kind(value)
-
-    def flag(self, name: str) -> bool:
-        """A yes or no; no where it is not given."""
-        value = self._get(name)
-        if value is not None and not isinstance(value, bool):
-            raise self.error(name, _described(value), "true or false")
-        return bool(value)
-
-    def number(self, name: str, *, at_least: float | None = None) -> float | None:
-        value = self._get(name)
-        if value is None:
-            return None
-        if not _is_finite(value):
-            raise self.error(name, _described(value), "a number")
-        number = float(str(value))
-        if at_least is not None and number < at_least:
-            raise self.error(name, f"{number:g}", f"{at_least:g} or more")
-        return number
-
-    def needed(self, name: str) -> float:
-        number = self.number(name)
-        if number is None:
-            raise self.error(name, "nothing", "a number", "the camera needs width, height, fx, fy, cx and cy in pixels")
-        return number
-
-    def pixels(self, name: str) -> int:
-        number = self.needed(name)
-        if not number.is_integer() or not 1 <= number <= 65535:
-            raise self.error(name, f"{number:g}", "a whole number of pixels from 1 to 65535")
-        return int(number)
-
-    def nanoseconds(self, name: str) -> int:
-        """A time given in seconds; 0 where it is not given."""
-        if self.number(name) is None:
-            return 0
-        exact = Decimal(str(self._get(name))) * 10**9
-        if abs(exact) >= 2**62:
-            raise self.error(name, f"{exact / 10**9:g} s", "a time in seconds that fits 64-bit nanoseconds")
-        return int(exact.to_integral_value())
-
-    def rate_hz(self, name: str) -> Fraction | None:
-        """A number above 0, exactly as it is written."""
-        number = self.number(name)
-        if number is not None and not 1.0 <= number <= 1e7:
-            raise self.error(name, f"{number:g}", "samples a second, such as 48017.8")
-        return None if number is None else Fraction(str(self._get(name)))
-
-    def says(self, name: str, word: str) -> bool:
-        return self._get(name) == word
-
-    def counts(self, name: str, *, several: bool) -> tuple[int, ...] | None:
-        """A number counted from 0, or several different ones."""
-        value = self._get(name)
-        if value is None:
-            return None
-        items = value if several and isinstance(value, list) else [value]
-        if (
-            not items
-            or any(isinstance(item, bool) or not isinstance(item, int) or item < 0 for item in items)
-            or len(set(items)) < len(items)
-        ):
-            expected = "the number of a stream, counted from 0"
-            raise self.error(
-                name, _described(value), f'{expected}, several in [ ], or "{JOIN}"' if several else expected
-            )
-        return tuple(items)
-
-    def numbers(self, name: str, shape: tuple[int | None, ...]) -> FloatArray | None:
-        """An array of numbers; None in `shape` stands for any length, at least 1 unless it is the only one."""
-        value = self._get(name)
-        if value is None:
-            return None
-        wanted = " x ".join("n" if length is None else str(length) for length in shape)
-        if not _fits(value, shape):
-            raise self.error(name, _described(value), f"{wanted} numbers, in [ ]")
-        return np.array(value, dtype=np.float64)
-
-    def transposed_rows(self, name: str) -> int | None:
-        """M of 3 rows of M numbers where M rows of 3 are wanted, None for anything else."""
-        value = self._get(name)
-        length = len(value[0]) if isinstance(value, list) and len(value) == 3 and isinstance(value[0], list) else 3
-        return length if length not in (0, 3) and _fits(value, (3, length)) else None
-
-    def _get(self, name: str) -> object | None:
-        return self._values[name].value if name in self._values else None
-
-
-def _is_finite(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        return False
-    exact = Decimal(value)
-    return exact.is_finite() and abs(exact) < Decimal("1e300")
-
-
-def _fits(value: object, shape: tuple[int | None, ...]) -> bool:
-    if not shape:
-        return _is_finite(value)
-    if not isinstance(value, list) or (shape[0] is not None and len(value) != shape[0]):
-        return False
-    return (len(shape) == 1 or bool(value)) and all(_fits(item, shape[1:]) for item in value)
-
-
-def _described(value: object) -> str:
-    """A value as the user wrote it, more or less, shortened."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, dict):
-        return "a table"
-    text = repr(value) if isinstance(value, str) else str(value)
-    if isinstance(value, list):
-        text = f"[{', '.join(_described(item) for item in value)}]"
-    return text if len(text) <= 60 else f"{text[:57]}..."
