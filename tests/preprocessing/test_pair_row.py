@@ -32,7 +32,7 @@ from avbench.preprocessing.picture import (
     encode_picture,
     sharpness,
 )
-from avbench.preprocessing.recording import ArrayKind, Camera, Recording, Scale, UpSource
+from avbench.preprocessing.recording import AmbisonicConvention, ArrayKind, Camera, Recording, Rig, Scale, UpSource
 from avbench.preprocessing.schema import table_from_rows
 from avbench.preprocessing.sound_clip import cut_clip, decode_clip
 from memory_recording import (
@@ -334,6 +334,15 @@ def test_without_a_rig_channels_are_named_by_their_number(channels: int, kind: A
     (row,) = rows_of(recording, [(10, 20)])
     assert row["array_kind"] == kind
     assert row["mic_positions_m"] is None
+    assert row["ambisonic_convention"] is None
+
+
+@pytest.mark.parametrize("convention", [None, *AmbisonicConvention])
+def test_the_row_says_in_which_convention_ambisonic_channels_are(convention: AmbisonicConvention | None) -> None:
+    rig = Rig(ArrayKind.AMBISONIC, None, convention)
+    (row,) = rows_of(replace(make_recording(sound=counting_sound(3.0, channels=4)), rig=rig), [(10, 20)])
+    assert row["ambisonic_convention"] == (convention or "acn_sn3d")
+    table_from_rows([{**row, "split": "test"}])
 
 
 # up
