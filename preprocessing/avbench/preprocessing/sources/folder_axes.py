@@ -82,9 +82,10 @@ def place(rig_path: Path, rig: RigFile, video: VideoFile) -> Placement:
 def _axes_of(rig_path: Path, rig: RigFile, upright: VideoFile, turn: Orientation) -> dict[Placed, AxesOf]:
     """The axes of each table that matters."""
     stated = rig.picture.axes_of
-    axes = {table: stated[table] for table in Placed if table in stated}
+    matter = [table for table in Placed if table is not Placed.MICROPHONES or _microphones_matter(rig)]
+    axes = {table: stated[table] for table in matter if table in stated}
     missing = [Placed.TRAJECTORY] if Placed.TRAJECTORY not in axes else []
-    if Placed.MICROPHONES not in axes and _microphones_matter(rig):
+    if Placed.MICROPHONES in matter and Placed.MICROPHONES not in axes:
         missing.insert(0, Placed.MICROPHONES)
     camera_axes = _camera_axes(rig, upright, turn)
     if camera_axes is None:
