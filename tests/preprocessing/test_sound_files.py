@@ -244,6 +244,12 @@ def test_other_lossless_files_are_read(tmp_path: Path, container: str) -> None:
     soundfile.write(path, samples, RATE_HZ, format=container, subtype="PCM_24")
     sound = open_sound_file(path)
     np.testing.assert_array_equal(sound.read(0, 3000), samples)
+    assert sound.notes == ()
+    path.write_bytes(path.read_bytes()[:30_000])
+    sound = open_sound_file(path)
+    assert 900 < sound.samples < 1450
+    np.testing.assert_array_equal(sound.read(0, sound.samples), samples[: sound.samples])
+    assert len(sound.notes) == 1  # of the other length
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

@@ -6,6 +6,7 @@ lie in the file; what libsndfile cannot read, the reader of containers decodes.
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -34,6 +35,8 @@ _FORMAT_OF_SUBTYPE = {
     "DOUBLE": SampleFormat.FLOAT32,
 }
 _LOSSLESS_CODECS = ("pcm_", "flac", "alac", "wavpack")
+# libsndfile's log of a W64 or AIFF file whose outermost chunk is not as long as the file.
+_OTHER_SIZE = re.compile(r"^(?:riff|FORM) : (\d+) \(should be (\d+)\)", re.MULTILINE)
 _LENGTH_UNKNOWN = 2**62  # libsndfile gives its largest count where the file does not state one
 
 
@@ -168,6 +171,10 @@ def open_sound_file(path: Path) -> SoundFile | ContainerSound:
             hint="export it as WAV or FLAC",
         )
     notes = _notes(path, info.subtype, wav)
+    other_size = _OTHER_SIZE.search(info.extra_info)
+    if wav is None and other_size:
+        stated, present = other_size.groups()
+        notes = (*notes, f"{path}: the header states {stated} bytes, the file holds {present}, all of which are read")
     rate = info.samplerate
     sound = SoundFile(path, rate, Fraction(rate), info.channels, sample_format, info.frames, notes=notes)
     if wav is not None and wav.subtype is not None and wav.disagreement() and wav.samples != info.frames:

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from avbench.preprocessing.documents import MissingFileError, read_json_lines, read_toml
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import FloatArray, invert_transform, rotation_error_deg
+from avbench.preprocessing.media.sound_clock import coverage_notes
 from avbench.preprocessing.recording import ArrayKind, Recording, Rig, Scale, UpSource
 from avbench.preprocessing.rig_file import SPLITS
 from avbench.preprocessing.sources import UNSTATED_LICENCE, Layout, RecordingRef, SourceOptions
@@ -138,7 +139,7 @@ def open_ref(ref: RecordingRef, options: SourceOptions) -> Recording:
         trajectory=trajectory,
         up_source=None if trajectory.up_world is None else UpSource.TRAJECTORY,
         split=sidecar.split,
-        notes=(*notes, *(sound.notes if sound else ())),
+        notes=(*notes, *(() if sound is None else (*sound.notes, *coverage_notes(vrs.path, sound, frames.time_ns)))),
     )
 
 
