@@ -11,6 +11,7 @@ import pytest
 import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import Markup
 
 from avbench.benchmark.audio.features import direction_spectrum
 from avbench.benchmark.model_api import SoundClip
@@ -18,7 +19,7 @@ from avbench.benchmark.predictions import Status
 from avbench.benchmark.report.curves import corruption_of
 from avbench.benchmark.report.drawing import signed_axis, value_axis
 from avbench.benchmark.report.gather import shorten
-from avbench.benchmark.report.markup import Markup, element, join
+from avbench.benchmark.report.markup import element, join
 from avbench.benchmark.report.pair_plots import motion_plot, spectra_plot, spectrum_words
 from avbench.benchmark.report.pairs import AnswerView, PairView, motion_of, thumbnail
 from avbench.benchmark.report.sounds import MOST_CHANNELS, frame_sounds

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from avbench.preprocessing.geometry import FloatArray
 
@@ -361,14 +361,14 @@ def difference(a: Sampled, b: Sampled) -> Difference:
     if result.value == 0.0:
         p_value = 1.0
     else:
-        tail = float(stats.t.sf(abs(result.value) / error, freedom)) if error > 0 else 0.0
+        tail = float(special.stdtr(freedom, -abs(result.value) / error)) if error > 0 else 0.0
         p_value = max(2.0 * tail, 2.0 ** -min(freedom, 1000))
     return Difference(result, error, detectable, p_value)
 
 
 @cache
 def _detectable_errors(freedom: int) -> float:
-    return float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom) + stats.t.ppf(POWER, freedom))
+    return float(special.stdtrit(freedom, 0.5 + CONFIDENCE / 2) + special.stdtrit(freedom, POWER))
 
 
 def compare(
@@ -434,5 +434,5 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def _small_sample_factor(groups: int) -> float:
     # Resampling C groups gives a variance of (C-1)/C of the unbiased one; the t quantile makes up for estimating it.
     quantile = 0.5 + CONFIDENCE / 2
-    factor = np.sqrt(groups / (groups - 1)) * stats.t.ppf(quantile, groups - 1) / stats.norm.ppf(quantile)
+    factor = np.sqrt(groups / (groups - 1)) * special.stdtrit(groups - 1, quantile) / special.ndtri(quantile)
     return float(factor)

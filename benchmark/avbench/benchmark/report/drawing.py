@@ -10,15 +10,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from avbench.benchmark.report.markup import Child, Markup, element
+from markupsafe import Markup
 
-SERIES_COLOURS = 6
-"""Runs beyond these share a colour with an earlier one."""
-
-
-def series_class(number: int) -> str:
-    """Class that colours a mark of a series."""
-    return f"s{number % SERIES_COLOURS}"
+from avbench.benchmark.report.markup import Child, element
 
 
 @dataclass(frozen=True)

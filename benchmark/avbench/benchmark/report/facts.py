@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from avbench.benchmark.metrics_spec import load_metrics_spec
 from avbench.benchmark.predictions import CLEAN_CONDITION
-from avbench.benchmark.report.blocks import note_list, section
 from avbench.benchmark.report.gather import ReportData, RunData
-from avbench.benchmark.report.markup import NOTHING, Child, Markup, element
+from avbench.benchmark.report.views import Fact
 from avbench.benchmark.result_files import RunFile
 from avbench.benchmark.tables import score_notes
 from avbench.preprocessing.recording import Scale
@@ -17,7 +17,24 @@ from avbench.preprocessing.recording import Scale
 _SHOWN_MESSAGES = 5
 
 
-def facts_section(data: ReportData) -> Markup:
+@dataclass(frozen=True)
+class RunFacts:
+    """What one run wrote down about itself."""
+
+    name: str
+    facts: tuple[Fact, ...]
+    packages: tuple[Fact, ...]
+
+
+@dataclass(frozen=True)
+class RunPart:
+    """What was run, on what."""
+
+    data: tuple[Fact, ...]
+    runs: tuple[RunFacts, ...]
+
+
+def run_part(data: ReportData) -> RunPart:
     """What was run, on what, with what."""
     counts = {
         "recordings": data.counts("recording_id"),
@@ -27,21 +44,16 @@ def facts_section(data: ReportData) -> Markup:
         "source": data.counts("source"),
         "licence": data.counts("licence"),
     }
-    rows = [
-        ("data set", element("code", data.dataset.fingerprint)),
-        ("split", data.split),
-        ("pairs", f"{len(data.labels)} in {data.clusters.groups} groups, {len(counts['recordings'])} recordings"),
-        ("data", data.origin),
-        *((name, _counted(found)) for name, found in counts.items() if name != "recordings"),
-        ("direction counts", _direction_rule(data)),
-        ("metrics", f"specification {data.runs[0].scores[0].spec_version}"),
-    ]
-    runs = [
-        element("div", element("h3", run.name), _list(run_facts(run)), _packages(run), class_="facts")
-        for run in data.runs
-    ]
-    about_data = element("div", element("h3", "Data"), _list(rows), class_="facts")
-    return section("run", "What was run", element("div", about_data, runs, class_="runs"))
+    about_data = (
+        Fact("data set", data.dataset.fingerprint, code=True),
+        Fact("split", data.split),
+        Fact("pairs", f"{len(data.labels)} in {data.clusters.groups} groups, {len(counts['recordings'])} recordings"),
+        Fact("data", data.origin),
+        *(Fact(name, _counted(found)) for name, found in counts.items() if name != "recordings"),
+        Fact("direction counts", _direction_rule(data)),
+        Fact("metrics", f"specification {data.runs[0].scores[0].spec_version}"),
+    )
+    return RunPart(about_data, tuple(RunFacts(run.name, run_facts(run), _packages(run)) for run in data.runs))
 
 
 def _direction_rule(data: ReportData) -> str:
@@ -55,11 +67,7 @@ def _counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} ({times})" for name, times in counts.items()) or "none"
 
 
-def _list(rows: Sequence[tuple[str, Child]]) -> Markup:
-    return element("dl", [[element("dt", name), element("dd", value)] for name, value in rows if value])
-
-
-def run_facts(run: RunData) -> list[tuple[str, Child]]:
+def run_facts(run: RunData) -> tuple[Fact, ...]:
     """Facts of one run in words; what it did not write down is left out."""
     settings, document = run.saved.settings, run.document
     git, machine = document.git, document.machine
@@ -72,23 +80,21 @@ def run_facts(run: RunData) -> list[tuple[str, Child]]:
     version = settings.packages.get("avbench", "")
     version += f", code {settings.code_sha256[:12]}" if settings.code_sha256 else ""
     seeded = ["-" if one is None else str(one) for one in (settings.device, settings.seed)]
-    return [
-        ("model", settings.model or run.name),
-        ("model code", _hash(settings.model_code_sha256)),
-        ("suite", document.suite),
-        ("conditions", f"{len(run.conditions)}: {', '.join(run.conditions[:4])}{more}"),
-        ("command", element("code", " ".join(document.command)) if document.command else None),
-        ("avbench", version),
-        ("commit", commit),
-        (
-            "device, seed",
-            ", ".join(seeded) if set(seeded) != {"-"} else None,
-        ),
-        ("machine", ", ".join(parts)),
-        ("time", took),
-        ("peak memory", _memory(document)),
-        ("predictions", _hash(run.predictions.content_sha256())),
-    ]
+    found = (
+        Fact("model", settings.model or run.name),
+        _hash("model code", settings.model_code_sha256),
+        Fact("suite", document.suite),
+        Fact("conditions", f"{len(run.conditions)}: {', '.join(run.conditions[:4])}{more}"),
+        Fact("command", " ".join(document.command), code=True),
+        Fact("avbench", version),
+        Fact("commit", commit),
+        Fact("device, seed", ", ".join(seeded) if set(seeded) != {"-"} else ""),
+        Fact("machine", ", ".join(parts)),
+        Fact("time", took),
+        Fact("peak memory", _memory(document)),
+        _hash("predictions", run.predictions.content_sha256()),
+    )
+    return tuple(fact for fact in found if fact.value)
 
 
 def _memory(document: RunFile) -> str:
@@ -97,15 +103,12 @@ def _memory(document: RunFile) -> str:
     return ", ".join(f"{words}{value:.0f} MiB" for words, value in found if value)
 
 
-def _hash(value: object) -> Markup | None:
-    return element("code", str(value)[:16], title=str(value)) if value else None
+def _hash(name: str, value: object) -> Fact:
+    return Fact(name, str(value)[:16], code=True, whole=str(value)) if value else Fact(name, "")
 
 
-def _packages(run: RunData) -> Markup:
-    packages = run.saved.settings.packages
-    if not packages:
-        return NOTHING
-    return element("details", element("summary", "Packages"), _list(list(packages.items())))
+def _packages(run: RunData) -> tuple[Fact, ...]:
+    return tuple(Fact(name, version) for name, version in run.saved.settings.packages.items() if version)
 
 
 def warnings(data: ReportData) -> list[str]:
@@ -132,32 +135,45 @@ def golden_mismatches(run: RunData) -> list[str]:
     return list(run.saved.settings.golden_mismatches)
 
 
-def notes_section(data: ReportData) -> Markup:
+@dataclass(frozen=True)
+class RunNotes:
+    """What was counted of one run.
+
+    Attributes:
+        name: Its name.
+        counted: What was counted and what failed most often.
+        failed: How many answers failed under the conditions other than clean.
+        failures: These conditions, a line each: a suite has many.
+    """
+
+    name: str
+    counted: tuple[str, ...]
+    failed: int
+    failures: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NotesPart:
+    """Which pairs were counted and which were not, of each run."""
+
+    runs: tuple[RunNotes, ...]
+
+
+def notes_part(data: ReportData) -> NotesPart:
     """Which pairs were counted, which were not, and what models said when they failed."""
-    parts: list[Child] = []
-    for run in data.runs:
-        parts += [
-            element("h3", run.name) if len(data.runs) > 1 else None,
-            note_list(_counted_notes(run)),
-            _failures(run),
-        ]
-    return section("notes", "Counted and left out", parts)
+    return NotesPart(tuple(_run_notes(run) for run in data.runs))
 
 
-def _counted_notes(run: RunData) -> list[str]:
+def _run_notes(run: RunData) -> RunNotes:
+    others = [score for score in run.scores if score.condition != CLEAN_CONDITION and score.counts.failed]
+    failed = sum(score.counts.failed for score in others)
+    # The last line of a score's notes is the one on failures.
+    return RunNotes(run.name, _counted_notes(run), failed, tuple(score_notes(score)[-1] for score in others))
+
+
+def _counted_notes(run: RunData) -> tuple[str, ...]:
     """What was counted, of clean or the first condition: it is the same for all; then what failed most often."""
     shown = run.score_of(CLEAN_CONDITION) or run.scores[0]
     messages = Counter(message for message in run.predictions.message if message is not None)
     often = [f"{times} times: {message}" for message, times in messages.most_common(_SHOWN_MESSAGES)]
-    return [*score_notes(shown), *often]
-
-
-def _failures(run: RunData) -> Markup:
-    """The other conditions under which pairs failed, behind a fold: a suite has many."""
-    others = [score for score in run.scores if score.condition != CLEAN_CONDITION and score.counts.failed]
-    if not others:
-        return NOTHING
-    total = sum(score.counts.failed for score in others)
-    words = f"{total} answers under {len(others)} other conditions count as 180 degrees"
-    # The last line of a score's notes is the one on failures.
-    return element("details", element("summary", words), note_list([score_notes(score)[-1] for score in others]))
+    return (*score_notes(shown), *often)

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from avbench.benchmark.probe_file import DifferenceRecord
 from avbench.benchmark.probes import SUMMARY, Probe, ProbeKind
-from avbench.benchmark.report.blocks import note_list, run_legend, scrolling, section, tabs
 from avbench.benchmark.report.gather import ReportData, RunData
-from avbench.benchmark.report.markup import NOTHING, Child, Markup, element
 from avbench.benchmark.report.plots import forest_plot
 from avbench.benchmark.report.score_table import metric_words
+from avbench.benchmark.report.views import Drawn, Panel
 from avbench.benchmark.statistics import Difference
 from avbench.benchmark.tables import difference_text, interval_notes
 
@@ -61,13 +60,50 @@ def _differences(stored: Mapping[str, DifferenceRecord]) -> dict[str, Difference
     return {name: value.difference() for name, value in stored.items()}
 
 
-def listening_section(data: ReportData) -> Markup:
-    """What every run loses under every probe; nothing where none was probed."""
+@dataclass(frozen=True)
+class ProbeRow:
+    """One probe in a table.
+
+    Attributes:
+        probe: Its name.
+        kind: What it does to the sound, in a word.
+        explained: The same in a sentence.
+        pairs: Pairs to which it was applied.
+        cells: Losses and harms, each a number and its interval.
+    """
+
+    probe: str
+    kind: str
+    explained: str
+    pairs: int
+    cells: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class ProbeTable:
+    """The probes of one run."""
+
+    title: str
+    heads: tuple[str, ...]
+    rows: tuple[ProbeRow, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ListeningPart:
+    """What every run loses under every probe: a tab for each metric, a table for each run."""
+
+    panels: tuple[Panel, ...]
+    tables: tuple[ProbeTable, ...]
+
+
+def listening_part(data: ReportData) -> ListeningPart | None:
+    """What every run loses under every probe; None where none was probed."""
     probed = [(number, run, found) for number, run in enumerate(data.runs) if (found := probe_results(run))]
     if not probed:
-        return NOTHING
+        return None
     names = [run.label for run in data.runs]
-    panels: list[tuple[str, Child]] = []
+    panels = []
     for metric in LOSS_METRICS:
         rows = [
             (str(probe).replace("_", " "), number, result.loss[metric].estimate)
@@ -77,45 +113,29 @@ def listening_section(data: ReportData) -> Markup:
             if result.probe is probe and metric in result.loss
         ]
         plot = forest_plot(f"{metric_words(metric)} lost", rows, names, per_cent=False)
-        panels.append((f"{metric_words(metric)} lost", element("figure", plot, class_="forest")))
-    parts: list[Child] = [run_legend(data), tabs("probes", panels)]
-    for _, run, found in probed:
-        parts += [_table(run, found), note_list(_notes(found))]
-    lead = (
-        "What is lost when the sound is gone (mute: the reliance on sound), lies or gets poorer. Positive is worse, "
-        "for errors and for AUC alike; all differences are paired. Harm is the loss against silence: above zero, the "
-        "model believes sound that it should have ignored."
-    )
-    return section("listening", "Does it listen?", parts, lead=lead)
+        panels.append(Panel(f"{metric_words(metric)} lost", (Drawn("", plot),)))
+    return ListeningPart(tuple(panels), tuple(_table(run, found) for _, run, found in probed))
 
 
-def _table(run: RunData, found: Sequence[ProbeResult]) -> Markup:
-    named = (("probe", "stub"), ("sound", "text"), ("pairs", None))
-    heads = [element("th", words, scope="col", class_=class_) for words, class_ in named]
-    heads += [element("th", f"{metric_words(metric)} lost", scope="col") for metric in LOSS_METRICS]
-    heads += [element("th", f"{metric_words(metric)}, harm", scope="col") for metric in LOSS_METRICS]
+def _table(run: RunData, found: Sequence[ProbeResult]) -> ProbeTable:
+    heads = [f"{metric_words(metric)} lost" for metric in LOSS_METRICS]
+    heads += [f"{metric_words(metric)}, harm" for metric in LOSS_METRICS]
     rows = [
-        element(
-            "tr",
-            element("th", str(result.probe).replace("_", " "), scope="row", class_="stub"),
-            element("td", str(result.kind), class_="text", title=SUMMARY[result.probe]),
-            element("td", str(result.pairs)),
-            [_cell(values.get(metric)) for values in (result.loss, result.harm) for metric in LOSS_METRICS],
+        ProbeRow(
+            str(result.probe).replace("_", " "),
+            str(result.kind),
+            SUMMARY[result.probe],
+            result.pairs,
+            tuple(_cell(values.get(metric)) for values in (result.loss, result.harm) for metric in LOSS_METRICS),
         )
         for result in found
     ]
-    table = element(
-        "table",
-        element("thead", element("tr", heads)),
-        element("tbody", rows),
-        class_="probes",
-    )
-    return scrolling(table, f"Listening probes of {run.label}")
+    return ProbeTable(f"Listening probes of {run.label}", tuple(heads), tuple(rows), tuple(_notes(found)))
 
 
-def _cell(value: Difference | None) -> Markup:
+def _cell(value: Difference | None) -> tuple[str, str]:
     words, _, interval = ("-" if value is None else difference_text(value)).partition(" ")
-    return element("td", element("b", words), element("span", interval) if interval else None)
+    return words, interval
 
 
 def _notes(found: Sequence[ProbeResult]) -> list[str]:

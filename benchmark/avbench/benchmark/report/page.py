@@ -5,37 +5,43 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
+import jinja2
+from markupsafe import Markup
+
 from avbench.benchmark.report.exports import CSV_NAME, LATEX_NAME, MARKDOWN_NAME, caption
-from avbench.benchmark.report.facts import facts_section, notes_section, warnings
+from avbench.benchmark.report.facts import notes_part, run_part, warnings
 from avbench.benchmark.report.gather import ReportData
-from avbench.benchmark.report.listening import listening_section
-from avbench.benchmark.report.markup import Markup, element
-from avbench.benchmark.report.pair_section import pair_section
+from avbench.benchmark.report.listening import listening_part
+from avbench.benchmark.report.pair_section import pair_part
 from avbench.benchmark.report.pairs import PairView
 from avbench.benchmark.report.score_table import ScoreLine
 from avbench.benchmark.report.sections import (
-    comparison_section,
-    corruption_section,
-    curve_section,
-    headline_section,
-    score_section,
-    strata_section,
+    comparison_part,
+    corruption_part,
+    curve_part,
+    headline_tiles,
+    run_legend,
+    score_part,
+    strata_part,
 )
 
-_FOLDER = Path(__file__).parent
-_SECTIONS = (
-    ("scores", "Scores"),
-    ("comparison", "Run against run"),
-    ("corruption", "Corruption"),
-    ("listening", "Listening"),
-    ("curves", "Curves"),
-    ("strata", "Breakdown"),
-    ("pairs", "Worst pairs"),
-    ("run", "What was run"),
-    ("notes", "Left out"),
-)
+_TEMPLATES = Path(__file__).with_name("templates")
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    # Names of models, messages and identifiers come from strangers: everything is escaped but what is marked as markup.
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
 
 
 def page_text(data: ReportData, lines: Sequence[ScoreLine], pairs: Sequence[PairView]) -> str:
@@ -46,49 +52,36 @@ def page_text(data: ReportData, lines: Sequence[ScoreLine], pairs: Sequence[Pair
         lines: The score table.
         pairs: The pairs that are shown.
     """
-    style, script = ((_FOLDER / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    title = ", ".join(run.label for run in data.runs)
-    parts = [
-        score_section(data, lines),
-        comparison_section(data),
-        corruption_section(data),
-        listening_section(data),
-        curve_section(data),
-        strata_section(data),
-        pair_section(data, pairs),
-        facts_section(data),
-        notes_section(data),
-    ]
-    body = Markup("".join(parts))
-    links = [element("a", words, href=f"#{anchor}") for anchor, words in _SECTIONS if f'id="{anchor}"' in body]
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        # The file can reach nothing, and runs no script but its own, whatever the names in it contain.
-        element("meta", http_equiv="Content-Security-Policy", content=_policy(style, script)),
-        element("link", rel="icon", href="data:,"),
-        element("title", f"{title}: avbench report"),
-        element("style", Markup(style)),
+    style, script = ((_TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    # Each part is shown by the template of its anchor; None where there is nothing to show.
+    parts = (
+        ("scores", "Scores", score_part(data, lines)),
+        ("comparison", "Run against run", comparison_part(data)),
+        ("corruption", "Corruption", corruption_part(data)),
+        ("listening", "Listening", listening_part(data)),
+        ("curves", "Curves", curve_part(data)),
+        ("strata", "Breakdown", strata_part(data)),
+        ("pairs", "Worst pairs", pair_part(data, pairs)),
+        ("run", "What was run", run_part(data)),
+        ("notes", "Left out", notes_part(data)),
     )
-    exports = f"The same numbers lie beside this file in {CSV_NAME}, {MARKDOWN_NAME} and {LATEX_NAME}."
-    content = element(
-        "body",
-        element(
-            "header",
-            element("p", "avbench report", class_="brand"),
-            element("h1", title),
-            element("p", caption(data), class_="lead"),
-            element("ul", [element("li", words) for words in warnings(data)], class_="warnings"),
-            element("nav", links, aria_label="Parts of the report"),
-            class_="top",
-        ),
-        element("main", headline_section(lines), body),
-        element("footer", element("p", exports)),
-        element("script", Markup(script)),
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            title=", ".join(run.label for run in data.runs),
+            several=len(data.runs) > 1,
+            caption=caption(data),
+            warnings=warnings(data),
+            headlines=headline_tiles(lines),
+            run_legend=run_legend(data),
+            parts=parts,
+            exports=f"{CSV_NAME}, {MARKDOWN_NAME} and {LATEX_NAME}",
+            style=Markup(style),  # noqa: S704 - files of this package
+            script=Markup(script),  # noqa: S704 - as above
+            policy=_policy(style, script),
+        )
     )
-    return f"<!doctype html>\n{element('html', head, content, lang='en')}\n"
 
 
 def _policy(style: str, script: str) -> str:

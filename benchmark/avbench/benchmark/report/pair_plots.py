@@ -6,14 +6,16 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from avbench.benchmark.audio.direction import Ambiguity, DirectionSpectrum, unit_range
 from avbench.benchmark.audio.grid import peak_azimuth_deg
-from avbench.benchmark.report.drawing import drawing, line, path, series_class, text
-from avbench.benchmark.report.markup import Markup, element
+from avbench.benchmark.report.drawing import drawing, line, path, text
+from avbench.benchmark.report.markup import element
 from avbench.benchmark.report.pairs import Motion, PairView
 from avbench.benchmark.report.sounds import ChannelSound
+from avbench.benchmark.report.views import series_style
 
 _SIDE = 220.0
 _CENTRE = _SIDE / 2
@@ -28,7 +30,7 @@ def motion_plot(pair: PairView) -> Markup:
     Answers without a length, and all where the label has none, are drawn at the length of the truth.
     """
     motions = [("true", pair.truth, _TRUE_CLASS)]
-    motions += [(one.run, one.motion, series_class(one.run_number)) for one in pair.answers if one.motion is not None]
+    motions += [(one.run, one.motion, series_style(one.run_number)) for one in pair.answers if one.motion is not None]
     lengths = [_drawn_length(motion, pair.truth) for _, motion, _ in motions]
     reach = max(lengths) or 1.0
     scale = (_RADIUS - 12) / reach

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+from markupsafe import Markup
+
 from avbench.benchmark.breakdown import StratumScore
 from avbench.benchmark.report.curves import CorruptionPanel, RecallCurve
 from avbench.benchmark.report.drawing import (
@@ -15,15 +17,14 @@ from avbench.benchmark.report.drawing import (
     grid,
     line,
     path,
-    series_class,
     signed_axis,
     text,
     value_axis,
     whisker,
 )
 from avbench.benchmark.report.gather import shorten
-from avbench.benchmark.report.markup import Markup
 from avbench.benchmark.report.score_table import MetricCell, metric_decimals, metric_words
+from avbench.benchmark.report.views import series_style
 from avbench.benchmark.statistics import Estimate
 from avbench.benchmark.strata import Bin
 from avbench.benchmark.tables import number
@@ -70,7 +71,7 @@ def headline_plot(metric: str, cells: Sequence[tuple[str, MetricCell]]) -> Marku
     axis = value_axis(highest(cell.estimate for _, cell in cells), 6, width - 6, cap=cap)
     marks: list[Markup] = []
     for place, (name, cell) in enumerate(cells):
-        colour, y = series_class(place), row * place + offset
+        colour, y = series_style(place), row * place + offset
         marks.append(line(axis.start, y, axis.stop, y, "rule"))
         if several:
             marks.append(text(axis.start, y - 11, name, class_="name"))
@@ -102,14 +103,14 @@ def recall_plot(title: str, curves: Sequence[RecallCurve]) -> Markup:
     for curve in curves:
         band = _band(curve, x, y)
         if band and curve.severity == 0:
-            marks.append(path(band, f"band {series_class(curve.run)}", closed=True))
+            marks.append(path(band, f"band {series_style(curve.run)}", closed=True))
     for number_of_curve, curve in enumerate(curves):
         points = [
             (x(float(threshold)), y(one.value))
             for threshold, one in zip(curve.threshold_deg, curve.recall, strict=True)
             if math.isfinite(one.value)
         ]
-        colour = series_class(curve_colour(curve, number_of_curve, curves))
+        colour = series_style(curve_colour(curve, number_of_curve, curves))
         style = "curve" if curve.severity == 0 else "curve dashed"
         marks.append(path(points, f"{style} {colour}", title=f"{curve.label}, {curve.recall[0].pairs} answers"))
     return drawing(f"{title}: share of pairs below an error threshold", width, height, marks)
@@ -144,7 +145,7 @@ def severity_plots(panels: Sequence[CorruptionPanel], metric: str, names: Sequen
         x = fixed_axis(severities, labels, 34, width - 6, margin=0.45)
         marks = grid(x, y)
         for place, series in enumerate(panel.series):
-            colour = series_class(series.run)
+            colour = series_style(series.run)
             shift = dodge(place, len(panel.series), 5.0)
             points = [p for p in series.points if math.isfinite(p.estimate.value)]
             marks.append(path([(x(p.severity) + shift, y(p.estimate.value)) for p in points], f"curve {colour}"))
@@ -177,7 +178,7 @@ def stratum_plot(scores: Sequence[StratumScore], metric: str, names: Sequence[st
     for place, one in enumerate(stratum.bins):
         marks.append(text(x(place), y.start + 28, f"n {int(one.members.sum())}", anchor="middle", class_="dim small"))
     for run, score in enumerate(scores):
-        colour, shift = series_class(run), dodge(run, len(scores), 9.0)
+        colour, shift = series_style(run), dodge(run, len(scores), 9.0)
         found = [(place, one.estimates[metric], one.bin) for place, one in enumerate(score.scores)]
         points = [(x(place) + shift, estimate, one) for place, estimate, one in found if math.isfinite(estimate.value)]
         marks.append(path([(at, y(e.value)) for at, e, one in points if one.ordered], f"curve thin {colour}"))
@@ -229,7 +230,7 @@ def forest_plot(
         marks.append(text(axis(tick), bottom + 15, label, anchor="middle"))
     before = ""
     for place, (condition, run, one) in enumerate(rows):
-        y, colour = row * place + 16, series_class(run)
+        y, colour = row * place + 16, series_style(run)
         if condition != before:
             marks.append(text(left - 10, y + 4, shorten(condition, 22), anchor="end", class_="name"))
             before = condition
