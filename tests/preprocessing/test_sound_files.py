@@ -116,6 +116,18 @@ def test_a_wav_of_no_channels(tmp_path: Path) -> None:
         open_sound_file(path)
 
 
+@pytest.mark.parametrize("rate_hz", [0, 0x80000001, 0xFF000000])
+def test_a_wav_of_an_impossible_rate_is_refused(tmp_path: Path, rate_hz: int) -> None:
+    path = tmp_path / "fast.wav"
+    soundfile.write(path, np.zeros((100, 1), np.int16), RATE_HZ)
+    data = bytearray(path.read_bytes())
+    data[24:28] = struct.pack("<I", rate_hz)
+    data[40:44] = bytes(4)
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"fast\.wav: found"):
+        open_sound_file(path)
+
+
 def test_a_cut_off_flac_is_as_long_as_what_decodes(tmp_path: Path) -> None:
     samples = random_samples(SampleFormat.INT16, 96_000, 2)
     path = tmp_path / "cut.flac"

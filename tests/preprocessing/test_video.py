@@ -752,3 +752,12 @@ def test_a_small_second_video_stream_is_said(tmp_path: Path) -> None:
     assert numbers(video, [3]) == [3]
     (note,) = video.notes
     assert "of 2 video streams (0: mpeg4 128 x 96; 1: mpeg4 64 x 48) the first is used" in note
+
+
+def test_times_that_do_not_fit_nanoseconds_are_refused(irregular: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    last_ns = int(open_video(irregular).time_ns[-1])
+    monkeypatch.setattr(video_module, "_TOO_LATE_NS", last_ns)
+    with pytest.raises(
+        InputError, match=r"found frames from 1\.500 s to .* expected times that fit 64-bit nanoseconds"
+    ):
+        open_video(irregular)

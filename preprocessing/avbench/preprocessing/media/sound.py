@@ -19,7 +19,7 @@ from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.media.container import NS_PER_S, seconds
 from avbench.preprocessing.media.container_sound import ContainerSound, open_container_sound
 from avbench.preprocessing.media.sound_block import DTYPE_OF_FORMAT, SoundBlock, check_finite, check_range
-from avbench.preprocessing.media.wav_header import WavSamples, find_wav_samples
+from avbench.preprocessing.media.wav_header import MOST_RATE_HZ, WavSamples, find_wav_samples
 from avbench.preprocessing.recording import SampleFormat
 
 # Formats of sound files, by libsndfile's names. 8-bit and companded samples fit 16 bits without loss.
@@ -169,6 +169,13 @@ def open_sound_file(path: Path) -> SoundFile | ContainerSound:
             found=f"sound of the kind {info.subtype_info}",
             expected="lossless samples (integers of up to 32 bits, or floating point)",
             hint="export it as WAV or FLAC",
+        )
+    if not 1 <= info.samplerate <= MOST_RATE_HZ:
+        raise InputError(
+            path,
+            found=f"a header that states {info.samplerate} samples a second",
+            expected=f"1 to {MOST_RATE_HZ}",
+            hint="export it again",
         )
     notes = _notes(path, info.subtype, wav)
     other_size = _OTHER_SIZE.search(info.extra_info)

@@ -39,6 +39,7 @@ from avbench.preprocessing.media.streams import ANY_STREAM, StreamChoice, choose
 from avbench.preprocessing.media.upright import Orientation, UprightConverter, frame_orientation
 from avbench.preprocessing.recording import ErrorHandler, Frame
 
+_TOO_LATE_NS = 2**62
 _COUNT_FROM_ZERO = ("matroska,webm", "asf")
 """Formats that state when the recording ends, where others state how long it lasts."""
 
@@ -242,7 +243,15 @@ def open_video(path: Path, choice: StreamChoice = ANY_STREAM) -> VideoFile:
         stated_s = (container.duration or 0) / av.time_base
         if container.format.name in _COUNT_FROM_ZERO:
             stated_s -= (container.start_time or 0) / av.time_base
-    time_ns = np.array([ticks_to_ns(int(pts), time_base) for pts in table.frame_pts], dtype=np.int64)
+    stamps_ns = [ticks_to_ns(int(pts), time_base) for pts in table.frame_pts]
+    if stamps_ns and max(-stamps_ns[0], stamps_ns[-1]) >= _TOO_LATE_NS:
+        raise InputError(
+            path,
+            found=f"frames from {seconds(stamps_ns[0])} to {seconds(stamps_ns[-1])}",
+            expected="times that fit 64-bit nanoseconds",
+            hint="check that the file plays and was copied completely",
+        )
+    time_ns = np.array(stamps_ns, dtype=np.int64)
     time_ns.flags.writeable = False
     width_px, height_px, display = _first_picture(path, index)
     if len(time_ns) == 0:

@@ -1,8 +1,8 @@
 """Where the samples of a WAV file lie, and whether its header tells the truth about it.
 
 RIFF has 32 bits for the length of the samples: programs that write through a pipe leave 0 or 0xFFFFFFFF there,
-recorders that lose power leave 0, and past 4 GiB (53 minutes of seven channels of 24 bits) the length wraps. RF64 and
-BW64 carry 64 bits in a chunk of their own (EBU Tech 3306, ITU-R BS.2088).
+recorders that lose power leave 0, and past 4 GiB (53 minutes of seven channels of 32 bits at 48 kHz) the length wraps.
+RF64 and BW64 carry 64 bits in a chunk of their own (EBU Tech 3306, ITU-R BS.2088).
 """
 
 from __future__ import annotations
@@ -15,7 +15,11 @@ from typing import BinaryIO
 TURN_BYTES = 2**32
 """After how many bytes the length in a RIFF header begins anew."""
 
+MOST_RATE_HZ = 10_000_000
+"""No sound is sampled faster; a header that says so is damaged."""
+
 _UNSTATED = (0, 0xFFFFFFFF)
+_MOST_CHANNELS = 1024  # that libsndfile reads
 _MAX_CHUNKS = 10_000
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _SUBTYPE = {
@@ -143,7 +147,7 @@ def _described(layout: bytes, start: int, stated: int, present: int) -> WavSampl
     tag, channels, rate_hz, _, frame_bytes, bits = struct.unpack("<HHIIHH", layout[:16])
     if tag == _EXTENSIBLE and len(layout) >= 26:
         tag = struct.unpack("<H", layout[24:26])[0]
-    if channels == 0 or rate_hz == 0:
+    if not 1 <= channels <= _MOST_CHANNELS or not 1 <= rate_hz <= MOST_RATE_HZ:
         return None
     if frame_bytes == 0 or frame_bytes % channels:  # some writers count one channel, or leave it out
         frame_bytes = channels * max(1, (bits + 7) // 8)
