@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 import pyarrow.parquet as pq
 
 from avbench.preprocessing.errors import InputError, did_you_mean
@@ -212,6 +211,8 @@ def _read_csv(
     lists: Collection[str],
     asked: Asked | None,
 ) -> PredictionTable:
+    from pyarrow import csv as arrow_csv  # most files are Parquet, and loading it takes a while
+
     names, delimiter = _header(path, start)
     columns = (*texts, *numbers, *lists)
     known = [name for name in names if name in columns]
@@ -221,11 +222,11 @@ def _read_csv(
         name: pa.bool_() if name == "metric" else pa.float64() if name in numbers else pa.string() for name in known
     }
     try:
-        table = pyarrow.csv.read_csv(
+        table = arrow_csv.read_csv(
             path,
-            read_options=pyarrow.csv.ReadOptions(use_threads=False),
-            parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-            convert_options=pyarrow.csv.ConvertOptions(
+            read_options=arrow_csv.ReadOptions(use_threads=False),
+            parse_options=arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+            convert_options=arrow_csv.ConvertOptions(
                 include_columns=known, column_types=types, strings_can_be_null=True, null_values=["", "nan", "NaN"]
             ),
         )
