@@ -1,0 +1,255 @@
+"""Small whole files of every kind that is read, the commands that read them, and why a damaged one may be accepted."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from avbench.benchmark.predictions import read_predictions
+from avbench.leaderboards.board import create_board
+from avbench.leaderboards.submission import SubmissionInfo
+from avbench.leaderboards.submit import submit
+from fuzz.mutations import ANY, JSON, JSON_LINES, SAFETENSORS, TEXT, Mutation
+from fuzz.tables import PARQUET
+from media_files import HEIGHT_PX, TICKS, WIDTH_PX, write_video
+from reference_bundle import reference_bundle
+from report_page import make_dataset, make_run
+
+RATE_HZ = 16_000
+FRAMES = 20
+RIG = f"""licence = "CC0-1.0"
+group = "house"
+split = "test"
+
+[camera]
+width = {WIDTH_PX}
+height = {HEIGHT_PX}
+fx = 100.0
+fy = 100.5
+cx = 63.5
+cy = 47.5
+
+[trajectory]
+scale = "metric"
+
+[microphones]
+array_kind = "microphones"
+positions_m = [[0.05, 0.0, 0.0], [-0.05, 0.0, 0.01]]
+"""
+SUITE = """name = "night"
+description = "Dark and foggy."
+clean = true
+
+[[conditions]]
+corruption = "fog"
+severities = [1, 3]
+frames = "both"
+"""
+TRAINING = """seed = 1
+heads = ["vision"]
+
+[vision.schedule]
+epochs = 1
+learning_rate = 0.001
+"""
+
+NOTHING_READ = "the same result as of the whole file: what changed is not read, or means the same"
+
+
+@dataclass(frozen=True)
+class Target:
+    """One kind of file.
+
+    Attributes:
+        kind: Its name.
+        file: The file, in the folder of whole files.
+        mutations: How it is damaged; a mutation that is in it twice is made twice as often.
+        commands: Read it, one after the other, until one refuses; run in a copy of the folder.
+        needs: Files and folders that are copied.
+        share: How many of the mutants are of this kind, in relation to the others.
+        accepted: Why a damaged file may be accepted with another result than the whole one; empty if it may not.
+        recording: Whether it is part of a recording: many are prepared by one command, as users do.
+    """
+
+    kind: str
+    file: str
+    mutations: tuple[Mutation, ...]
+    commands: tuple[tuple[str, ...], ...]
+    needs: tuple[str, ...]
+    share: int
+    accepted: str = ""
+    recording: bool = False
+
+
+def _recording(folder: Path, sound: str = "walk.wav", trajectory: str = "walk.csv") -> None:
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(1)
+    write_video(folder / "walk.mp4", [int(i / 20 / TICKS) for i in range(FRAMES)])
+    samples = (3000 * rng.standard_normal((RATE_HZ, 2))).astype(np.int16)
+    soundfile.write(folder / sound, samples, RATE_HZ, subtype="PCM_16")
+    times = [0.05 * i for i in range(FRAMES)]
+    angles = [0.02 * i for i in range(FRAMES)]
+    poses = [
+        (t, 0.05 * i, 0.01 * i, 0.1 * i, 0.0, float(np.sin(a / 2)), 0.0, float(np.cos(a / 2)))
+        for i, (t, a) in enumerate(zip(times, angles, strict=True))
+    ]
+    if trajectory.endswith(".csv"):
+        lines = ["time_s,tx,ty,tz,qx,qy,qz,qw", *(",".join(f"{value:.6f}" for value in pose) for pose in poses)]
+    else:
+        lines = ["# timestamp tx ty tz qx qy qz qw", *(" ".join(f"{value:.6f}" for value in pose) for pose in poses)]
+    (folder / trajectory).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "walk.toml").write_text(RIG, encoding="utf-8")
+
+
+def make_whole_files(folder: Path, run_command: Callable[[Sequence[str], Path], None]) -> None:
+    """Everything that the targets name, in a new folder.
+
+    Args:
+        folder: The folder.
+        run_command: Runs an `avbench` command in a folder and raises if it fails.
+    """
+    _recording(folder / "rec" / "take")
+    _recording(folder / "rec_flac" / "take", sound="walk.flac", trajectory="walk.tum")
+    make_dataset(folder / "data", pairs=8, groups=4)
+    _probes(make_run(folder / "run", folder / "data", conditions=("clean", "fog-1"), failed=1))
+    shutil.copy(make_run(folder / "clean", folder / "data", conditions=("clean",)) / "predictions.parquet", folder)
+    (folder / "predictions.parquet").rename(folder / "answers.parquet")
+    board = create_board(folder / "board", folder / "data", title="A challenge")
+    for name in ("first", "second"):
+        submit(board, folder / "answers.parquet", SubmissionInfo(name, "A team", "A model.", "https://example.org/x"))
+    (folder / "suite.toml").write_text(SUITE, encoding="utf-8")
+    reference_bundle(folder / "bundle")
+    for variant in ("head-seed-1", "control", "directions", "no-up"):
+        shutil.rmtree(folder / "bundle" / variant)
+    run_command(["prepare", "rec", "-o", "prepared", "--split", "test", "--jobs", "1"], folder)
+    run_command(["corrupt", "data", "--suite", "suite.toml", "-o", "corrupted", "--workers", "0"], folder)
+    run_command(EVALUATE, folder)
+    settings = read_predictions(folder / "begun" / "predictions.parquet").info["settings"]
+    shutil.rmtree(folder / "begun")
+    (folder / "begun" / "parts").mkdir(parents=True)
+    (folder / "begun" / "parts" / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
+
+
+def _probes(run: Path) -> None:
+    loss = {"value": 2.5, "low": 1.0, "high": 4.0, "groups": 4, "pairs": 8, "note": "", "standard_error": 0.5}
+    loss |= {"smallest_detectable": 1.4, "p_value": 0.01}
+    probe: dict[str, Any] = {
+        "probe": "mute",
+        "kind": "gone",
+        "pairs": 8,
+        "left_out": 1,
+        "left_out_are": "without sound",
+    }
+    probe |= {"loss": {"rotation.mean_deg": loss}, "harm": None}
+    lie = {**probe, "probe": "mirrored", "kind": "lies", "harm": {"rotation.mean_deg": loss}}
+    (run / "probes.json").write_text(json.dumps({"probes": [probe, lie]}), encoding="utf-8")
+    document = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    machine = {"system": "Linux", "processor": "x86_64", "cores": 2, "python": "3.11", "device": None}
+    document |= {"git": {"commit": "ab" * 20, "dirty": False}, "machine": machine, "peak_memory_mib": 200.0}
+    (run / "run.json").write_text(json.dumps(document), encoding="utf-8")
+
+
+EVALUATE = ["evaluate", "data", "--model", "identity", "-o", "begun", "--timeout-s", "0", "--no-report"]
+_SIFT = ("evaluate", "data", "--model", "sift", "-o", "found", "--timeout-s", "0", "--no-report", "--workers", "0")
+_VISION = (
+    *("evaluate", "data", "--model", "vision", "--weights", "bundle", "-o", "found", "--timeout-s", "0"),
+    *("--limit", "2", "--no-report", "--workers", "0"),
+)
+_REPORT = ("report", "run", "data", "-o", "page.html", "--pairs", "1")
+_SCORE = ("score", "run/predictions.parquet", "data")
+_SHOW = ("board", "show", "board")
+_SUBMIT = ("submit", "answers.parquet", "--board", "board", "--name", "another")
+_MEDIA = "a picture or sample that changed is still one; what cannot be decoded is left out and counted in a note"
+_NUMBERS = "another number within the limits, or a comment, is another whole file"
+_BOARD = ("board", "answers.parquet")
+
+TARGETS = (
+    Target("video", "rec/take/walk.mp4", ANY, (), (), 9, _MEDIA, recording=True),
+    Target("wav", "rec/take/walk.wav", ANY, (), (), 7, _MEDIA, recording=True),
+    Target("flac", "rec_flac/take/walk.flac", ANY, (), (), 7, _MEDIA, recording=True),
+    Target("trajectory csv", "rec/take/walk.csv", TEXT, (), (), 9, _NUMBERS, recording=True),
+    Target("trajectory tum", "rec_flac/take/walk.tum", TEXT, (), (), 9, _NUMBERS, recording=True),
+    Target("rig", "rec/take/walk.toml", TEXT, (), (), 9, _NUMBERS, recording=True),
+    Target("manifest", "data/manifest.json", JSON, (_SCORE,), ("data", "run"), 7),
+    Target(
+        "prepared manifest",
+        "prepared/manifest.json",
+        JSON,
+        (("prepare", "rec", "-o", "prepared", "--split", "test", "--jobs", "1"),),
+        ("prepared", "rec"),
+        5,
+        "a recording whose record changed is prepared again",
+    ),
+    Target(
+        "corrupted manifest",
+        "corrupted/manifest.json",
+        JSON,
+        (
+            ("corrupt", "data", "--suite", "suite.toml", "-o", "corrupted", "--workers", "0"),
+            ("evaluate", "corrupted", "--split", "clean", *EVALUATE[2:]),
+        ),
+        ("data", "corrupted", "suite.toml"),
+        4,
+        "texts that name the suite and how it was made",
+    ),
+    Target("shard", "data/data/test-00000-of-00001.parquet", ANY, (_SCORE, _SIFT), ("data", "run"), 6),
+    Target(
+        "predictions",
+        "answers.parquet",
+        PARQUET,
+        (_SUBMIT, ("score", "answers.parquet", "data")),
+        ("board", "data", "answers.parquet"),
+        9,
+        "other answers, or other words about them, are another submission",
+    ),
+    Target(
+        "predictions of a run",
+        "run/predictions.parquet",
+        PARQUET,
+        (_SCORE, _REPORT),
+        ("data", "run"),
+        3,
+        "other answers are scored as such",
+    ),
+    Target("run.json", "run/run.json", JSON, (_REPORT,), ("data", "run"), 4, "another fact about the run is shown"),
+    Target("score.json", "run/score.json", JSON, (_REPORT,), ("data", "run"), 4),
+    Target("probes.json", "run/probes.json", JSON, (_REPORT,), ("data", "run"), 4, "other losses are shown as such"),
+    Target("board.json", "board/board.json", JSON, (_SHOW, _SUBMIT), _BOARD, 6, "another title or ranking is shown"),
+    Target(
+        "entries.jsonl",
+        "board/entries.jsonl",
+        JSON_LINES,
+        (_SHOW, _SUBMIT),
+        _BOARD,
+        7,
+        "other names and numbers within the limits, or an entry less, are shown as such",
+    ),
+    Target("labels", "board/private/labels.parquet", PARQUET, (_SUBMIT,), _BOARD, 4),
+    Target(
+        "suite",
+        "suite.toml",
+        TEXT,
+        (("corrupt", "data", "--suite", "suite.toml", "-o", "c", "--workers", "0"),),
+        ("data", "suite.toml"),
+        6,
+        "another name, corruption or severity is another suite",
+    ),
+    Target("settings of parts", "begun/parts/settings.json", JSON, (tuple(EVALUATE),), ("data", "begun"), 3),
+    Target(
+        "bundle",
+        "bundle/bundle.json",
+        JSON,
+        (_VISION,),
+        ("data", "bundle"),
+        6,
+        "other facts about its training, or use of up vectors, are those of another bundle",
+    ),
+    Target("weights", "bundle/head-vision.safetensors", SAFETENSORS, (_VISION,), ("data", "bundle"), 4),
+)
