@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import sys
+import threading
 from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points, version
 
@@ -95,12 +96,18 @@ class _Interrupts:
                     os.write(2, f"\n{_INTERRUPTED_LINE}\n".encode())
             os._exit(_INTERRUPTED)
         self.seen = True
+        # What happens to other threads from now on is a consequence, and nobody's to read.
+        threading.excepthook = _ignored
         raise KeyboardInterrupt
 
     def say(self) -> None:
         """Say that the work has ended."""
         self._said = True
         _say(_INTERRUPTED_LINE)
+
+
+def _ignored(_: threading.ExceptHookArgs) -> None:
+    pass
 
 
 def main() -> None:
@@ -113,11 +120,14 @@ def main() -> None:
     # Where Ctrl-C is ignored, as it is for commands that a script puts into the background, it stays so.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, interrupts)
-    try:
-        code = _run(interrupts)
-    finally:
-        if interrupts.seen is False and signal.getsignal(signal.SIGINT) is interrupts:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+    code = _run(interrupts)
+    if interrupts.seen:
+        with suppress(OSError):
+            sys.stdout.flush()
+        # Nothing is left to tidy up, and Ctrl-C during the end of the interpreter would be answered by a traceback.
+        os._exit(code)
+    if signal.getsignal(signal.SIGINT) is interrupts:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(code)
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, as_completed
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,6 +34,19 @@ def deaf_to_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _quiet_trackers() -> Iterator[None]:
+    before = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (before, "ignore:resource_tracker")))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = before
 
 
 def become_worker(parent_pid: int) -> None:
@@ -97,7 +111,13 @@ def submitted(function: Callable[..., T], tasks: Sequence[tuple[Any, ...]], work
         workers: Number of processes.
     """
     from joblib.externals.loky import get_reusable_executor
+    from joblib.externals.loky.backend import resource_tracker as loky_tracker
 
+    # The trackers of the pools let signals through again when they are started, so they are started before. One that
+    # outlives a killed process tidies up after it, and would complain about that at length.
+    with _quiet_trackers():
+        loky_tracker.ensure_running()
+        resource_tracker.ensure_running()
     executor = get_reusable_executor(
         max_workers=workers, env=_ONE_THREAD, initializer=become_worker, initargs=(os.getpid(),)
     )

@@ -69,22 +69,26 @@ def binaural(
 
     from avbench.benchmark.training.binaural_report import report_text, write_report
     from avbench.benchmark.training.binaural_study import StudyRequest, study_binaural
+    from avbench.preprocessing.atomic import remove_strays
+    from avbench.preprocessing.locks import sole_writer
 
-    study = study_binaural(
-        StudyRequest(
-            data=data,
-            recordings=recordings,
-            out=out,
-            splits=tuple(dict.fromkeys(splits)),
-            weights=weights,
-            pairs=pairs,
-            held_out_pairs=held_out_pairs,
-            epochs=epochs,
-            width=width,
-            seed=seed,
-            cpu=device == "cpu",
-        )
+    request = StudyRequest(
+        data=data,
+        recordings=recordings,
+        out=out,
+        splits=tuple(dict.fromkeys(splits)),
+        weights=weights,
+        pairs=pairs,
+        held_out_pairs=held_out_pairs,
+        epochs=epochs,
+        width=width,
+        seed=seed,
+        cpu=device == "cpu",
     )
+    with sole_writer(out):
+        remove_strays(*out.glob("stages/*"))
+        study = study_binaural(request)
+        written = write_report(out, study)
     click.echo(report_text(study))
-    for path in write_report(out, study):
+    for path in written:
         click.echo(f"written: {path}")

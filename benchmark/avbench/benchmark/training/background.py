@@ -6,6 +6,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from typing import Any
 
 from avbench.preprocessing.errors import AvbenchError
@@ -22,6 +23,8 @@ def in_background(function: Callable[..., object], *arguments: Any) -> Iterator[
     # A fresh process: a fork would copy locks that threads of other libraries hold.
     context = multiprocessing.get_context("spawn")
     process = context.Process(target=_run, args=(os.getpid(), function, *arguments), daemon=True)
+    # It lets signals through again when it is started.
+    resource_tracker.ensure_running()
     with deaf_to_interrupts():
         process.start()
     try:
