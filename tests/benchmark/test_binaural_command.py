@@ -64,7 +64,8 @@ def simulated_row(world: World, number: int, **changed: Any) -> dict[str, Any]:
     # The room's camera is level, its time that of the sound.
     level = {"up_a": [0.0, -1.0, 0.0], "up_b": [0.0, -1.0, 0.0]}
     times = {"time_a_ns": TIMES_NS[0], "time_b_ns": TIMES_NS[1]}
-    return training_row(number, name, **{**sounds, **level, **times, **changed})
+    # The room of a recording is found by its name.
+    return training_row(number, name, **{"recording_id": name, **sounds, **level, **times, **changed})
 
 
 def simulated_data(folder: Path, rooms: dict[str, int], pairs: dict[str, int] = PAIRS) -> tuple[Path, Path]:
@@ -251,7 +252,7 @@ def test_wrong_input_is_said_in_one_line(simulated: tuple[Path, Path], tmp_path:
         study_binaural(_request(simulated, out, splits=("later",)))
     with pytest.raises(InputError, match="found room main_train_00000 both in train and held out"):
         study_binaural(_request(simulated, out, splits=("train",)))
-    with pytest.raises(InputError, match=r"scene\.json: found no readable room"):
+    with pytest.raises(InputError, match=r"scene\.json: found no such file, expected a simulated room"):
         study_binaural(replace(_request(simulated, out), recordings=tmp_path))
     with pytest.raises(InputError, match="found 4 pairs of 4 rooms, expected at least 5 pairs of 2 rooms"):
         study_binaural(_request(simulated, out, pairs=4))
