@@ -6,6 +6,7 @@ numbers, so that no other order gives the same rotation.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,10 @@ def test_a_comment_below_the_first_row_counts_too(tmp_path: Path) -> None:
         "# timestamp frame tx ty tz qw qx qy qz",
         "# scalar-first quaternion",
         "# orientation is w, x, y, z",
+        "# quaternion, real part first",
+        "# the scalar component comes first",
+        "# t x y z rw rx ry rz",
+        "# timestamp tx ty tz a b c d",
     ],
 )
 @pytest.mark.parametrize("suffix", ["tum", "txt"])
@@ -248,6 +253,43 @@ def test_rows_of_matrices_are_poses_of_the_frames_in_order(tmp_path: Path, suffi
         read(tmp_path, f"{row}\n" * 4, suffix)
     with pytest.raises(InputError, match=r"line 1: found nine numbers that are no rotation"):
         read(tmp_path, f"{row}\n".replace(f"{MATRIX[0, 0]:.6f}", "-0.289800") * 3, suffix)
+
+
+@pytest.mark.parametrize("suffix", ["txt", "csv", "tum"])
+def test_matrices_written_column_by_column_are_refused_with_the_columns_that_read_them(
+    tmp_path: Path, suffix: str
+) -> None:
+    matrix = np.vstack([np.column_stack([MATRIX, [1, 2, 3]]), [0, 0, 0, 1]])
+    text = (" ".join(f"{v:.6f}" for v in matrix.T.ravel()) + "\n") * 3
+    with pytest.raises(InputError, match=r"line 1: found 16 numbers that end with 1.0\S* 2.0\S* 3.0\S* 1") as caught:
+        read(tmp_path, text, suffix)
+    hint = str(caught.value).partition("trajectory.columns = ")[2].partition("]")[0] + "]"
+    columns = tuple(json.loads(hint))
+    found = read(tmp_path, text, suffix, TrajectoryConvention(scale=Scale.METRIC, columns=columns)).trajectory
+    np.testing.assert_allclose(found.T_world_camera[1, :3, :3], MATRIX, atol=1e-5)
+    np.testing.assert_array_equal(found.T_world_camera[1, :3, 3], [1, 2, 3])
+    with pytest.raises(InputError, match=r"name the columns in trajectory\.columns"):
+        read(tmp_path, " ".join("1" * 16) + "\n", suffix)
+
+
+@pytest.mark.parametrize("count", [7, 9, 13])
+def test_another_number_of_columns_without_names_is_said(tmp_path: Path, count: int) -> None:
+    text = (" ".join(["0.5"] * count) + "\n") * 3
+    with pytest.raises(InputError, match=rf"line 2: found {count} numbers without names, expected 8 \(timestamp tx"):
+        read(tmp_path, f"# walk\n{text}", "txt")
+
+
+@pytest.mark.parametrize("mark", ["#", "%", "//"])
+def test_a_remark_behind_the_numbers_of_a_row_is_left_aside(tmp_path: Path, mark: str) -> None:
+    check(read(tmp_path, rows(W_LAST).replace("\n", f" {mark} key frame, sharp\n"), "tum"))
+
+
+@pytest.mark.parametrize("name", ["frame_number", "Frame No.", "Frame #", "frame_idx"])
+def test_frame_numbers_under_other_names(tmp_path: Path, name: str) -> None:
+    found = read(
+        tmp_path, f"{name},qw,qx,qy,qz\n" + "".join(f"{n},1,0,0,0\n" for n in range(3)), "csv", TrajectoryConvention()
+    )
+    assert found.trajectory.time_ns.tolist() == FRAMES.tolist()
 
 
 def test_a_column_of_frames_goes_before_a_foreign_clock_when_asked(tmp_path: Path) -> None:

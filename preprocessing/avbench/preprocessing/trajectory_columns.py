@@ -13,6 +13,7 @@ TUM_COLUMNS = ("timestamp", "tx", "ty", "tz", "qx", "qy", "qz", "qw")
 MATRIX_COLUMNS = ("r11", "r12", "r13", "tx", "r21", "r22", "r23", "ty", "r31", "r32", "r33", "tz")
 """A row of KITTI: the upper three rows of a 4 x 4 matrix, one behind the other."""
 MATRIX44_COLUMNS = (*MATRIX_COLUMNS, "-", "-", "-", "-")
+"""All rows of that matrix, the last of which is 0 0 0 1."""
 FRAMES_OF_EUROC = "RS"
 """What `Columns.frames` says of EuRoC's names."""
 
@@ -24,6 +25,8 @@ _PLAIN = {
     **{name: name for name in (*_UP, *_ROTATION, "frame", "segment", "quality")},
     "frame_index": "frame",
     "frame_idx": "frame",
+    "frame_no": "frame",
+    "frame_number": "frame",
     "graph_uid": "segment",
     "session_uid": "segment",
     "quality_score": "quality",

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import FloatArray
 from avbench.preprocessing.pose_convention import TimeUnit, TrajectoryConvention
-from avbench.preprocessing.trajectory_columns import FRAMES_OF_EUROC, Columns, find_columns
+from avbench.preprocessing.trajectory_columns import FRAMES_OF_EUROC, MATRIX44_COLUMNS, Columns, find_columns
 from avbench.preprocessing.trajectory_text import TextTable, read_text_table
 
 MIN_POSES = 3
@@ -70,6 +70,8 @@ def read_pose_table(path: Path, convention: TrajectoryConvention, frame_time_ns:
             raise InputError(
                 f"{path}: line {line}", found=f"{len(cells)} values", expected=f"{columns.count}, as the header has"
             )
+    if text.assumed == MATRIX44_COLUMNS:
+        _check_last_rows(text)
     if len(text.rows) < MIN_POSES:
         raise InputError(path, found=f"{len(text.rows)} poses", expected=f"at least {MIN_POSES}")
     lines = array("q", (line for line, _ in text.rows))
@@ -118,6 +120,33 @@ def _columns(text: TextTable, convention: TrajectoryConvention) -> tuple[str, Co
                 hint="take the wrong one out",
             )
     return found[0]
+
+
+_LAST_ROW = (0.0, 0.0, 0.0, 1.0)
+_BY_COLUMNS = '["r11", "r21", "r31", "-", "r12", "r22", "r32", "-", "r13", "r23", "r33", "-", "tx", "ty", "tz", "-"]'
+
+
+def _is_last_row(numbers: Sequence[float]) -> bool:
+    return all(abs(number - right) <= 1e-6 for number, right in zip(numbers, _LAST_ROW, strict=True))
+
+
+def _check_last_rows(text: TextTable) -> None:
+    """Whether the last four of sixteen numbers are 0 0 0 1; written column by column they are the position."""
+    for line, cells in text.rows:
+        try:
+            last, right = ([float(cell) for cell in part] for part in (cells[-4:], cells[3::4]))
+        except ValueError:
+            continue  # reported where the numbers are read
+        if _is_last_row(last):
+            continue
+        raise InputError(
+            f"{text.path}: line {line}",
+            found=f"16 numbers that end with {' '.join(cell.strip() for cell in cells[-4:])}",
+            expected="the rows of a 4 x 4 matrix one behind the other, the last of them 0 0 0 1",
+            hint=f"they stand column by column: set trajectory.columns = {_BY_COLUMNS} in the rig file"
+            if _is_last_row(right)
+            else "name the columns in trajectory.columns",
+        )
 
 
 def _values(text: TextTable, columns: Columns) -> FloatArray:

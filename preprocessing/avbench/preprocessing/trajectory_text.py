@@ -29,9 +29,11 @@ _LEAST_CELLS = 5  # a time and a quaternion
 # Words about the order of a quaternion.
 _AXIS_WORD = re.compile(r"\bq(?:uat(?:ernion)?)?[_.]?([wxyzijkr0-4])\b", re.IGNORECASE)
 _ORDER_WORD = re.compile(
-    r"\b[a-z_]*?(wxyz|xyzw)\b|\b(w[\s,]+x[\s,]+y[\s,]+z|x[\s,]+y[\s,]+z[\s,]+w)\b|\b(?:scalar|w)[ -](first|last)\b",
+    r"\b[a-z_]*?(wxyz|xyzw)\b|\b(w[\s,]+x[\s,]+y[\s,]+z|x[\s,]+y[\s,]+z[\s,]+w)\b"
+    r"|\b(?:scalar|real|w)(?:[ -](?:part|component))?(?: is| comes)?[ -](first|last)\b",
     re.IGNORECASE,
 )
+_REMARK = re.compile(r"(\s*[-+.\d][^,;]*?)\s(?:#|%|//)")  # behind numbers that are separated by blanks
 _ORDER_OF_TUM = frozenset({"xyzw", "last"})
 _MOST_SHOWN = 80  # characters of a comment in a message
 
@@ -101,13 +103,13 @@ def read_text_table(path: Path, *, named_elsewhere: bool = False) -> TextTable:
         names = _names_in_comment(comment, count)
         if names is not None:
             statements.append(Statement(f"{path}: line {number}, header", names))
-        elif unclear is None and _speaks_of_quaternions(comment):
+        elif unclear is None and (_speaks_of_quaternions(comment) or _names_other_columns(comment, count)):
             unclear = (number, comment)
     assumed = None
     if not statements and not named_elsewhere:
         if unclear is not None:
             raise _not_understood(path, *unclear, count)
-        assumed = _assumed_names(path, kept[0][1], count)
+        assumed = _assumed_names(path, *kept[0], count)
     return TextTable(path, tuple(statements), assumed, rows)
 
 
@@ -126,7 +128,9 @@ def _lines(path: Path) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
         if _COMMENT.match(line):
             comments.append((number, line.strip()))
         elif line.strip():
-            kept.append((number, line))
+            has_mark = "#" in line or "%" in line or "//" in line
+            remark = _REMARK.match(line) if has_mark else None
+            kept.append((number, remark[1] if remark else line))
     return comments, kept
 
 
@@ -183,6 +187,13 @@ def _speaks_of_quaternions(comment: str) -> bool:
     return not orders <= _ORDER_OF_TUM
 
 
+def _names_other_columns(comment: str, count: int) -> bool:
+    """Whether a comment has one word for each column and calls the position by name, and so the rotation as well."""
+    names = split_cells(comment.strip("#/ \t"))
+    quantities = {found.quantity for found in map(parse_name, names) if found is not None}
+    return len(names) == count and quantities >= {"px", "py", "pz"}
+
+
 def _not_understood(path: Path, number: int, comment: str, count: int) -> InputError:
     shown = comment if len(comment) <= _MOST_SHOWN else f"{comment[:_MOST_SHOWN]}..."
     return InputError(
@@ -193,13 +204,20 @@ def _not_understood(path: Path, number: int, comment: str, count: int) -> InputE
     )
 
 
-def _assumed_names(path: Path, line: str, count: int) -> tuple[str, ...]:
+def _assumed_names(path: Path, number: int, line: str, count: int) -> tuple[str, ...]:
     """The names that the layout of a file without names implies."""
     matrices = {len(MATRIX_COLUMNS): MATRIX_COLUMNS, len(MATRIX44_COLUMNS): MATRIX44_COLUMNS}
     if count in matrices:
         return matrices[count]
     suffix = path.suffix.lower()
     if suffix == ".tum" or (suffix == ".txt" and _separator(line) in (None, "\t")):
+        if count != len(TUM_COLUMNS):
+            raise InputError(
+                f"{path}: line {number}",
+                found=f"{count} numbers without names",
+                expected=f"{len(TUM_COLUMNS)} ({' '.join(TUM_COLUMNS)}), or 12 or 16 of a matrix",
+                hint=WAY_ON,
+            )
         return TUM_COLUMNS
     raise InputError(
         f"{path}: header",
