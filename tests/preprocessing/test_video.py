@@ -458,6 +458,17 @@ def test_an_avi_of_single_pictures_is_read(tmp_path: Path, forbid_fallback: None
     assert numbers(video, [0, 1, 150, 199]) == [0, 1, 150, 199]
 
 
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_frames_of_an_avi_without_reordering_are_at_the_places_of_their_packets(
+    tmp_path: Path, codec: str, forbid_fallback: None
+) -> None:
+    path = tmp_path / "camera.avi"
+    write_video(path, list(range(60)), codec=codec, b_frames=0, time_base=Fraction(1, 30))
+    video = open_video(path)
+    assert video.time_ns.tolist() == [round(number * 1e9 / 30) for number in range(60)]
+    assert numbers(video, [0, 1, 31, 59]) == [0, 1, 31, 59]
+
+
 def test_real_recording(shared_data: Path, forbid_fallback: None) -> None:
     path = shared_data / "gopro_max" / "max-heromode.mp4"
     video = open_video(path)

@@ -241,9 +241,13 @@ def open_video(path: Path, choice: StreamChoice = ANY_STREAM) -> VideoFile:
         index, time_base = stream.index, stream.time_base
         table = _scan(container, stream, path)
         stated_s = (container.duration or 0) / av.time_base
+        # An AVI stores the places of packets in time and no presentation stamps; without reordering they are the same.
+        # FFmpeg's guess of the latter is a frame or more late for H.264.
+        is_avi = container.format.name == "avi"
+        ticks_of_frames = table.dts[table.frame_packet] if is_avi else table.frame_pts
         if container.format.name in _COUNT_FROM_ZERO:
             stated_s -= (container.start_time or 0) / av.time_base
-    stamps_ns = [ticks_to_ns(int(pts), time_base) for pts in table.frame_pts]
+    stamps_ns = [ticks_to_ns(int(ticks), time_base) for ticks in ticks_of_frames]
     if stamps_ns and max(-stamps_ns[0], stamps_ns[-1]) >= _TOO_LATE_NS:
         raise InputError(
             path,
