@@ -18,7 +18,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
-.PHONY: demo test check install perf slow mutation weights reference clean
+.PHONY: demo test check install perf kill slow kill mutation weights reference clean
 
 install: $(STAMP)
 
@@ -81,6 +81,9 @@ test: check
 
 slow: $(STAMP)
 	$(BIN)/pytest -m slow
+
+kill: $(STAMP)
+	$(BIN)/pytest -m kill -s tests/test_kills.py
 
 mutation: $(STAMP)
 	$(BIN)/pytest -m mutation tests/mutations

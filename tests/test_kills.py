@@ -199,7 +199,7 @@ def test_killed_at_every_fsync_rename_and_unlink(
 
 
 @pytest.mark.kill
-@pytest.mark.parametrize("tried", (*COMMANDS[:-1], "train fusion"), indirect=True)
+@pytest.mark.parametrize("tried", [*COMMANDS[:-1], "train fusion"], indirect=True)
 def test_killed_at_random_moments(forge: Forge, tried: Tried, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     out = tmp_path / "out"
     wanted = undisturbed(forge, tried, out, alone=False)

@@ -107,5 +107,8 @@ def test_a_full_disk_is_told_from_the_error_of_a_library(tmp_path: Path) -> None
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert not list(tmp_path.iterdir())
+    said = "Error while serializing: I/O error: No space left on device (os error 28)"
+    with pytest.raises(OutputError, match=r"a.bin: could not be written \(No space"), atomic_path(tmp_path / "a.bin"):
+        raise RuntimeError(said)
     with pytest.raises(ZeroDivisionError), atomic_path(tmp_path / "a.bin") as temporary:
         temporary.write_bytes(bytes(1 // 0))

@@ -189,3 +189,24 @@ def test_all_that_is_wrong_with_a_run_is_said_at_once(
     )
     assert model.startswith("error: model 'identiti': found no model of this name")
     assert suite.startswith("error: suite nope: found neither")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["simulate", "OUT", "--recordings", "1", "--seconds", "1", "--jobs", "1"],
+        ["evaluate", "DATA", "--model", "identity", "-o", "OUT", "--timeout-s", "0"],
+        ["corrupt", "DATA", "-o", "OUT", "--suite", "clean"],
+        ["board", "create", "OUT", "--data", "DATA", "--title", "t"],
+    ],
+)
+@pytest.mark.parametrize("place", ["file/out", "/proc/nowhere/out"])
+def test_an_output_that_cannot_be_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], place: str
+) -> None:
+    data = write_dataset(tmp_path / "data", {"test": [pair_row("p0")]})
+    (tmp_path / "file").touch()
+    places = {"OUT": str(tmp_path / place), "DATA": str(data)}
+    (line,) = said_by([places.get(word, word) for word in words], monkeypatch, capsys)
+    assert str(tmp_path / place) in line
+    assert "could not be written" in line

@@ -6,6 +6,7 @@ from what is being written right now, also on a disk that several machines share
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -20,6 +21,7 @@ from avbench.preprocessing.errors import AvbenchError, could_not_write
 
 _TEMPORARY = re.compile(r"\..*\.avbench-[0-9a-f]{8}\.tmp(\.[^.]*)?")
 _PROBE_BYTES = 1 << 16
+_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
 @contextmanager
@@ -44,8 +46,8 @@ def atomic_path(final: Path) -> Iterator[Path]:
     except OSError as error:
         raise could_not_write(final, error) from error
     except Exception as error:
-        # Many libraries report a full disk as an error of their own; the disk itself says whether it is one.
-        refused = None if temporary is None else _refusal(temporary)
+        # Many libraries report a full disk as an error of their own.
+        refused = None if temporary is None else _refusal(temporary, str(error))
         if refused is None:
             raise
         raise could_not_write(final, refused) from error
@@ -100,8 +102,11 @@ def _begin(final: Path) -> tuple[Path, int]:
         os.close(file)
 
 
-def _refusal(path: Path) -> OSError | None:
-    """Why nothing more can be written to a file, None if it can."""
+def _refusal(path: Path, message: str) -> OSError | None:
+    """What the system refuses a file, by what is said or by trying; None where nothing is refused."""
+    for number in _REFUSALS:
+        if os.strerror(number) in message:
+            return OSError(number, os.strerror(number))
     try:
         with path.open("ab") as file:
             file.write(bytes(_PROBE_BYTES))

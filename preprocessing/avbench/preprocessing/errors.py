@@ -73,17 +73,24 @@ _OS_HINTS = {
 }
 
 
+def _reason(error: OSError) -> str:
+    # Libraries wrap what the system says in words of their own.
+    if error.errno is not None and error.errno in errno.errorcode:
+        return os.strerror(error.errno)
+    return str(error.strerror or error)
+
+
 def os_error_line(error: OSError) -> str:
     """What the operating system refused, why, and what to do about it, without a line break."""
     where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes, os.PathLike)) else ""
     hint = _OS_HINTS.get(error.errno or 0, "")
-    return " ".join(f"{where}{error.strerror or error}{'; ' if hint else ''}{hint}".split())
+    return " ".join(f"{where}{_reason(error)}{'; ' if hint else ''}{hint}".split())
 
 
 def could_not_write(path: Path, error: OSError) -> OutputError:
     """The error that says why a file or folder could not be written."""
     hint = _OS_HINTS.get(error.errno or 0, "check the disk and run the same command again: finished parts are kept")
-    return OutputError(" ".join(f"{path}: could not be written ({error.strerror or error}); {hint}".split()))
+    return OutputError(" ".join(f"{path}: could not be written ({_reason(error)}); {hint}".split()))
 
 
 class SeveralProblemsError(AvbenchError):
