@@ -15,6 +15,7 @@ from avbench.benchmark.commands import evaluate
 from avbench.benchmark.corruptions.randomness import Stream
 from avbench.benchmark.dataset import open_dataset
 from avbench.benchmark.model_api import PairInput, SoundClip
+from avbench.benchmark.predictions import read_predictions
 from avbench.benchmark.probes import KIND, Probe, mirrored, mono, mute, noisy, permuted, plan_probes
 from avbench.benchmark.sound_donors import PairSound, other_scene_donors, same_scene_donors, shifted_donors
 from avbench.preprocessing.geometry import axis_rotation
@@ -259,6 +260,7 @@ def test_a_model_of_sound_relies_on_it_and_is_harmed_by_lies(data: Path, models:
     by_name = {found["probe"]: found for found in report["probes"]}
     assert list(by_name) == [str(name) for name in Probe]
     assert report["listens"]
+    assert report["predictions_sha256"] == read_predictions(tmp_path / "r" / "predictions.parquet").content_sha256()
     # In silence it says 0 degrees: it loses the mean size of the true turns, what it answered rightly before.
     labels = open_dataset(data).labels("test")
     heard = [label for label in labels if label.pair_id != MUTE_NAME]

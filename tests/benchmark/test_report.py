@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from avbench.benchmark.intervals import all_metrics
+from avbench.benchmark.predictions import read_predictions
 from avbench.benchmark.report.exports import latex_escape
 from avbench.benchmark.report.score_table import SHOWN_METRICS
 from avbench.benchmark.report.write import write_report
@@ -275,6 +276,29 @@ def test_listening_probes_are_told_as_losses_and_not_among_the_scores(data: Path
     (run / "probes.json").write_text(json.dumps({"probes": [{"probe": "telepathy"}]}))
     with pytest.raises(InputError, match=r"probes\.json: probes\[1\]\.probe: found 'telepathy', expected one of mute"):
         write_report([run], data, tmp_path / "r.html")
+
+
+def test_probes_of_other_predictions_are_refused(data: Path, tmp_path: Path):
+    run = make_run(tmp_path / "run", data, conditions=("clean", "probe-mute", "probe-mirrored"))
+    own = read_predictions(run / "predictions.parquet").content_sha256()
+    (run / "probes.json").write_text(json.dumps({"predictions_sha256": own, **PROBES}))
+    assert "does not say of which predictions" not in page_words(
+        write_report([run], data, tmp_path / "r.html")[0].read_text()
+    )
+    (run / "probes.json").write_text(json.dumps({"predictions_sha256": "0" * 64, **PROBES}))
+    refused = (
+        r"run/probes\.json: found the probes of other predictions, expected those of predictions\.parquet beside it"
+    )
+    with pytest.raises(InputError, match=refused):
+        write_report([run], data, tmp_path / "r.html")
+    # A file that does not say is shown with a note, unless the predictions have no such conditions.
+    (run / "probes.json").write_text(json.dumps(PROBES))
+    words = page_words(write_report([run], data, tmp_path / "r.html")[0].read_text())
+    assert "wobbly: probes.json does not say of which predictions it is" in words
+    unprobed = make_run(tmp_path / "unprobed", data, conditions=("clean", "probe-mute"))
+    (unprobed / "probes.json").write_text(json.dumps(PROBES))
+    with pytest.raises(InputError, match="the probes of other predictions"):
+        write_report([unprobed], data, tmp_path / "r.html")
 
 
 def test_a_run_without_clean_has_what_it_has(data: Path, tmp_path: Path):

@@ -476,7 +476,8 @@ def _write_probes(
         entry,
         baseline_threshold_m=baseline_threshold_m,
     )
-    write_text(folder / PROBES_NAME, json.dumps(report.to_json(), indent=1, ensure_ascii=False) + "\n")
+    document = {"predictions_sha256": run.predictions.content_sha256(), **report.to_json()}
+    write_text(folder / PROBES_NAME, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
     return probe_table(report)
 
 

@@ -48,9 +48,16 @@ class ProbeRecord:
 
 @dataclass(frozen=True)
 class ProbesFile:
-    """What is read of `probes.json`; without probes where there is no such file."""
+    """What is read of `probes.json`; without probes where there is no such file.
+
+    Attributes:
+        probes: What was lost under every probe.
+        predictions_sha256: Of which predictions (`Predictions.content_sha256`); None in files of earlier versions,
+            which do not say.
+    """
 
     probes: tuple[ProbeRecord, ...] = ()
+    predictions_sha256: str | None = None
 
 
 def read_probes_file(path: Path) -> ProbesFile:

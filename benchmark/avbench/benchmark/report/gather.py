@@ -120,6 +120,12 @@ class ReportData:
     def notes(self) -> tuple[str, ...]:
         """Lines on the runs that a reader should see."""
         lines = [note for run in self.runs for note in run.predictions.notes]
+        lines += [
+            f"{run.name}: {PROBES_NAME} does not say of which predictions it is; the same `avbench evaluate` with "
+            "--probes writes it anew"
+            for run in self.runs
+            if run.probes.probes and run.probes.predictions_sha256 is None
+        ]
         answered = [[name for name in run.conditions if not name.startswith(PREFIX)] for run in self.runs]
         if len(self.runs) > 1 and not set.intersection(*map(set, answered)):
             named = "; ".join(
@@ -156,7 +162,7 @@ def gather(run_folders: Sequence[Path], data: Path, *, split: str | None = None)
 
     Raises:
         InputError: A run is missing, damaged or of another data set, split, number of pairs or baseline threshold than
-            the others, or its score does not belong to its predictions.
+            the others, or its score or its probes do not belong to its predictions.
     """
     if not run_folders:
         raise InputError("report", found="no run", expected="at least one folder of a run")
@@ -181,7 +187,7 @@ def gather(run_folders: Sequence[Path], data: Path, *, split: str | None = None)
             scores=tuple(score(run.predictions, labels, baseline_threshold_m=threshold)),
             intervals=tuple(score_intervals(run.predictions, labels, clusters, baseline_threshold_m=threshold)),
             document=read_run_file(run.path.with_name(RUN_NAME)),
-            probes=read_probes_file(run.path.with_name(PROBES_NAME)),
+            probes=_probes(run),
         )
         for name, label, run in zip(run_names, _labels(run_names), saved, strict=True)
     ]
@@ -204,6 +210,22 @@ def _threshold(run: SavedRun) -> float:
     if not written.scores:
         raise InputError(f"{path}: scores", found="none", expected="the score of at least one condition")
     return written.scores[0].baseline_threshold_m
+
+
+def _probes(run: SavedRun) -> ProbesFile:
+    """What a run lost under listening probes; without probes where it was not probed."""
+    path = run.path.with_name(PROBES_NAME)
+    written = read_probes_file(path)
+    conditions = {f"{PREFIX}{entry.probe}" for entry in written.probes}
+    other = written.predictions_sha256 is not None and written.predictions_sha256 != run.predictions.content_sha256()
+    if other or not conditions <= set(run.predictions.conditions):
+        raise InputError(
+            path,
+            found="the probes of other predictions",
+            expected=f"those of {run.path.name} beside it",
+            hint="run the same `avbench evaluate` again, with --probes: it scores what is there; or delete the file",
+        )
+    return written
 
 
 def _labels(names: Sequence[str]) -> list[str]:
