@@ -1,4 +1,4 @@
-"""What a report draws and plays: markup, axes, motions, spectra, sound."""
+"""What a report draws and plays of single pairs: motions, spectra, sound."""
 
 from __future__ import annotations
 
@@ -9,61 +9,18 @@ import re
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
-from hypothesis import strategies as st
-from markupsafe import Markup
 
 from avbench.benchmark.audio.features import direction_spectrum
 from avbench.benchmark.model_api import SoundClip
 from avbench.benchmark.predictions import Status
 from avbench.benchmark.report.curves import corruption_of
-from avbench.benchmark.report.drawing import signed_axis, value_axis
-from avbench.benchmark.report.gather import shorten
-from avbench.benchmark.report.markup import element, join
-from avbench.benchmark.report.pair_plots import motion_plot, spectra_plot, spectrum_words
+from avbench.benchmark.report.page import environment
+from avbench.benchmark.report.pair_drawings import motion_drawing, spectrum_drawings
 from avbench.benchmark.report.pairs import AnswerView, PairView, motion_of, thumbnail
 from avbench.benchmark.report.sounds import MOST_CHANNELS, frame_sounds
 from avbench.preprocessing.geometry import axis_rotation
 from avbench.preprocessing.picture import decode_picture
 from avbench.preprocessing.recording import ArrayKind
-
-
-@given(st.text())
-def test_text_and_attributes_are_escaped(words: str):
-    made = element("p", words, title=words)
-    inside = made.removeprefix("<p").removesuffix("</p>")
-    attribute, _, content = inside.partition('">')
-    assert not re.search(r"[<>]", attribute.removeprefix(' title="'))
-    assert '"' not in attribute.removeprefix(' title="')
-    assert "<" not in content
-
-
-def test_markup_is_not_escaped_twice():
-    assert element("b", element("i", "a & b")) == "<b><i>a &amp; b</i></b>"
-    assert join(["<", None, Markup("<br>"), ["x", "y"]]) == "&lt;<br>xy"
-    assert element("input", checked=True, hidden=False, stroke_width=1.004) == '<input checked stroke-width="1">'
-
-
-@given(st.floats(1e-6, 1e6))
-def test_a_value_axis_holds_its_highest_value_at_round_ticks(high: float):
-    axis = value_axis(high, 100.0, 0.0)
-    assert axis.ticks[0] == 0.0
-    assert high <= axis.ticks[-1] * (1 + 1e-9)
-    assert axis.ticks[-1] <= 2.6 * high
-    assert 2 <= len(axis.ticks) <= 6
-    assert axis(0.0) == 100.0
-    assert axis(axis.ticks[-1]) == pytest.approx(0.0)
-
-
-def test_axes_at_their_edges():
-    assert value_axis(99.0, 0.0, 1.0, cap=100.0).labels == ("0", "25", "50", "75", "100")
-    # An interval may reach past what a percentage can be.
-    assert value_axis(108.0, 0.0, 1.0, cap=100.0).ticks[-1] == 100.0
-    assert value_axis(0.0, 0.0, 1.0).ticks[-1] == 1.0
-    assert value_axis(math.inf, 0.0, 1.0).ticks[-1] == 1.0
-    assert value_axis(10.0, 0.0, 1.0)(1e9) == 1.0
-    assert signed_axis([-13.0, 42.0], 0.0, 1.0).labels == ("-20", "0", "20", "40", "60")
-    assert signed_axis([], 0.0, 1.0).ticks[0] == 0.0
 
 
 def test_conditions_are_told_apart_from_corruptions():
@@ -72,11 +29,6 @@ def test_conditions_are_told_apart_from_corruptions():
     assert corruption_of("low_light-5-a") == ("low light, frame a", 5)
     assert corruption_of("mute") is None
     assert corruption_of("fog-9") is None
-
-
-def test_shorten_keeps_both_ends():
-    assert shorten("abcdefghij", 10) == "abcdefghij"
-    assert shorten("abcdefghijk", 8) == "abcd…ijk"
 
 
 UP_TILTED = axis_rotation("x", 30.0).T @ np.array([0.0, -1.0, 0.0])
@@ -140,12 +92,17 @@ def view(sound: SoundClip | None, **changed) -> PairView:
     return PairView(**{**fields, **changed})
 
 
+def drawn(macro: str, *values: object) -> str:
+    """What a macro of the drawings makes of values."""
+    return str(getattr(environment().get_template("drawings.html").module, macro)(*values))
+
+
 def coordinates(svg: str) -> list[float]:
     return [float(number) for path in re.findall(r' d="M([^"]*)"', svg) for number in re.findall(r"-?[\d.]+", path)]
 
 
 def test_motions_are_drawn_inside_the_drawing_whatever_was_answered():
-    svg = motion_plot(view(None))
+    svg = drawn("motion", motion_drawing(view(None)))
     assert svg.count('class="camera') == 4  # frame a, the truth and the two answers
     assert all(-10.0 <= value <= 230.0 for value in coordinates(svg))
     assert "far: turned by 10.0°, heading -10.0°, moved towards +90° at elevation +0° by 1000.00 m" in svg
@@ -154,8 +111,8 @@ def test_motions_are_drawn_inside_the_drawing_whatever_was_answered():
 def test_a_motion_to_the_right_is_drawn_to_the_right():
     truth = motion_of(np.eye(3), np.array([2.0, 0.0, 0.0]), None, in_metres=True)
     arrow = re.search(
-        r'<line x1="110" y1="110" x2="([\d.]+)" y2="([\d.]+)" class="arrow truth">',
-        motion_plot(view(None, truth=truth, answers=())),
+        r'<line x1="110" y1="110" x2="([\d.]+)" y2="([\d.]+)" class="arrow truth"/>',
+        drawn("motion", motion_drawing(view(None, truth=truth, answers=()))),
     )
     assert arrow is not None
     assert float(arrow.group(1)) > 150.0
@@ -166,19 +123,16 @@ def test_spectra_are_drawn_or_their_absence_explained():
     noise = np.random.default_rng(0).normal(0.0, 0.1, 16000)
     # The sound reaches the right microphone first: it comes from the right.
     samples = np.stack([noise, np.roll(noise, 9), np.roll(noise, 4)], axis=1)
-    heard = view(clip(samples))
-    assert spectra_plot(heard).count('class="spectrum') == 2
-    assert re.match(
-        r"frame a: peak at \+(8|9)\d°, srp_phat of 3 channels in camera axes",
-        spectrum_words("frame a", heard.spectrum_a),
-    )
+    heard = spectrum_drawings(view(clip(samples)))
+    assert drawn("spectra", heard).count('class="spectrum') == 2
+    assert re.match(r"frame a: peak at \+(8|9)\d°, srp_phat of 3 channels in camera axes", heard[0].title)
     # Two channels cannot tell front from back, so no single peak is named.
-    twofold = view(clip(samples[:, :2], kind=ArrayKind.BINAURAL))
-    assert spectrum_words("frame a", twofold.spectrum_a).startswith("frame a: lag of 2 channels")
-    assert 'class="peak' not in spectra_plot(twofold)
-    deaf = view(None)
-    assert 'class="spectrum' not in spectra_plot(deaf)
-    assert spectrum_words("frame b", deaf.spectrum_b) == "frame b: no direction spectrum: the pair has no sound"
+    twofold = spectrum_drawings(view(clip(samples[:, :2], kind=ArrayKind.BINAURAL)))
+    assert twofold[0].title.startswith("frame a: lag of 2 channels")
+    assert 'class="peak' not in drawn("spectra", twofold)
+    deaf = spectrum_drawings(view(None))
+    assert 'class="spectrum' not in drawn("spectra", deaf)
+    assert deaf[1].title == "frame b: no direction spectrum: the pair has no sound"
 
 
 def test_sounds_hold_each_channel_at_one_gain():

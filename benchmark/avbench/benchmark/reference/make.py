@@ -27,7 +27,7 @@ from avbench.benchmark.reference.answers import Answers, Runner, run_folder
 from avbench.benchmark.reference.export import csv_text, records
 from avbench.benchmark.reference.figures import Cell, compare_cells, score_cells
 from avbench.benchmark.reference.listening import Listening, probe_conditions, score_listening
-from avbench.benchmark.reference.picture import draw_robustness, require_plotting
+from avbench.benchmark.reference.picture import draw_robustness
 from avbench.benchmark.reference.plan import FUSED, PICTURES, Row, contrasts, plan_rows
 from avbench.benchmark.reference.tables import (
     confidence_table,
@@ -107,10 +107,8 @@ def make_table(request: TableRequest, *, say: Callable[[str], None]) -> TableOut
     Raises:
         InputError: The data set, a model, a bundle or the suite is missing or damaged, the folder has runs of other
             settings, or several runs at a time are wanted of models in this process.
-        MissingDependencyError: matplotlib is not installed.
         OutputError: A file cannot be written.
     """
-    require_plotting()
     if request.jobs > 1 and request.settings.timeout_s is None:
         # Each seeds the random numbers of its process.
         raise InputError(

@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
 from avbench.benchmark.reference.figures import ROTATION, Cell
 from avbench.preprocessing.atomic import atomic_path
-from avbench.preprocessing.errors import MissingDependencyError
-
-_PURPOSE = "drawing the reference table"
-
-
-def require_plotting() -> None:
-    """Check, before hours of work, that the picture can be drawn.
-
-    Raises:
-        MissingDependencyError: matplotlib is not installed.
-    """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise MissingDependencyError("matplotlib", "train", _PURPOSE)
 
 
 def draw_robustness(path: Path, cells: Sequence[Cell], title: str) -> None:

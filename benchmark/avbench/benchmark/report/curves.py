@@ -10,9 +10,11 @@ import numpy as np
 from avbench.benchmark.corruptions import Condition, Frames
 from avbench.benchmark.intervals import Quantity
 from avbench.benchmark.metrics_spec import load_metrics_spec
+from avbench.benchmark.plots.recall import RecallCurve
+from avbench.benchmark.plots.severity import SeveritySeries
 from avbench.benchmark.predictions import CLEAN_CONDITION
 from avbench.benchmark.report.gather import ReportData, RunData
-from avbench.benchmark.statistics import Clusters, Estimate, estimate
+from avbench.benchmark.statistics import Clusters, estimate
 from avbench.preprocessing.errors import InputError
 from avbench.preprocessing.geometry import FloatArray
 
@@ -20,41 +22,6 @@ RECALL_STEPS = 80
 CURVE_QUANTITIES = (Quantity.ROTATION, Quantity.DIRECTION, Quantity.TOTAL)
 SEVERITY_METRICS = ("total.auc@20", "rotation.mean_deg", "direction.mean_deg")
 """Metrics that are plotted against severity; means, because a median does not see the pairs that are lost."""
-
-
-@dataclass(frozen=True)
-class RecallCurve:
-    """Share of pairs whose error is below a threshold.
-
-    Attributes:
-        label: What it is called.
-        run: Number of the run in the report.
-        severity: Severity of the corruptions whose pairs are pooled; 0 for clean.
-        threshold_deg: (K,) thresholds, increasing from 0.
-        recall: (K,) shares in percent with their intervals.
-    """
-
-    label: str
-    run: int
-    severity: int
-    threshold_deg: FloatArray
-    recall: tuple[Estimate, ...]
-
-
-@dataclass(frozen=True)
-class SeverityPoint:
-    """A metric at one severity; severity 0 is clean."""
-
-    severity: int
-    estimate: Estimate
-
-
-@dataclass(frozen=True)
-class SeveritySeries:
-    """One metric of one run under one corruption, by severity, clean first where the run has it."""
-
-    run: int
-    points: tuple[SeverityPoint, ...]
 
 
 @dataclass(frozen=True)
@@ -90,7 +57,7 @@ _FRAMES = {Frames.A: "frame a", Frames.B: "frame b", Frames.BOTH: "both frames",
 
 
 def recall_curves(data: ReportData, quantity: Quantity) -> list[RecallCurve]:
-    """Recall curves of one kind of error.
+    """Recall curves of one kind of error, each in the colour of its run, or in one of its own where all are of one run.
 
     A report on one run shows clean and every severity, all corruptions of a severity pooled; one on several runs shows
     clean and the highest severity of each.
@@ -104,7 +71,8 @@ def recall_curves(data: ReportData, quantity: Quantity) -> list[RecallCurve]:
             if len(data.runs) > 1:
                 label = f"{run.label}, {label}"
             errors = [data.errors(run, condition).of(quantity) for condition in severities[severity]]
-            curves.append(_recall(label, number, severity, errors, data.clusters))
+            place = number if len(data.runs) > 1 else len(curves)
+            curves.append(_recall(label, place, errors, data.clusters, clean=severity == 0))
     return curves
 
 
@@ -117,7 +85,7 @@ def _conditions_by_severity(run: RunData) -> dict[int, list[str]]:
     return found
 
 
-def _recall(label: str, run: int, severity: int, errors: Sequence[FloatArray], clusters: Clusters) -> RecallCurve:
+def _recall(label: str, place: int, errors: Sequence[FloatArray], clusters: Clusters, *, clean: bool) -> RecallCurve:
     pooled = np.concatenate(errors)
     # The conditions of a severity show the same pairs: their groups stay together in every resample.
     groups = Clusters(np.tile(clusters.index, len(errors)), clusters.counts)
@@ -125,7 +93,7 @@ def _recall(label: str, run: int, severity: int, errors: Sequence[FloatArray], c
     recall = [
         estimate(np.where(np.isnan(pooled), np.nan, 100.0 * (pooled < threshold)), groups) for threshold in thresholds
     ]
-    return RecallCurve(label, run, severity, thresholds, tuple(recall))
+    return RecallCurve(label, place, clean, thresholds, tuple(recall))
 
 
 def corruption_panels(data: ReportData, metric: str) -> list[CorruptionPanel]:
@@ -148,15 +116,15 @@ def corruption_panels(data: ReportData, metric: str) -> list[CorruptionPanel]:
     ]
 
 
-def _severity_series(run: RunData, number: int, corruption: str, metric: str) -> SeveritySeries | None:
+def _severity_series(run: RunData, place: int, corruption: str, metric: str) -> SeveritySeries | None:
     points = []
     for entry in run.intervals:
         name, severity = corruption_of(entry.condition) or (None, 0)
         if name in (corruption, ""):
-            points.append(SeverityPoint(severity, entry.estimates[metric]))
-    if not any(point.severity for point in points):
+            points.append((severity, entry.estimates[metric]))
+    if not any(severity for severity, _ in points):
         return None
-    return SeveritySeries(number, tuple(sorted(points, key=lambda point: point.severity)))
+    return SeveritySeries(run.label, place, tuple(sorted(points, key=lambda point: point[0])))
 
 
 def other_conditions(data: ReportData) -> list[str]:

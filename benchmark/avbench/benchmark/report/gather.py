@@ -13,6 +13,7 @@ from avbench.benchmark.dataset import PairDataset, open_dataset
 from avbench.benchmark.intervals import ConditionIntervals, ScoredErrors, score_intervals, scored_errors
 from avbench.benchmark.metrics_spec import load_metrics_spec
 from avbench.benchmark.origin import origin, simulated_pairs
+from avbench.benchmark.plots.canvas import shorten
 from avbench.benchmark.predictions import CLEAN_CONDITION, Predictions
 from avbench.benchmark.probe_file import ProbesFile, read_probes_file
 from avbench.benchmark.probes import PREFIX
@@ -232,14 +233,6 @@ def _labels(names: Sequence[str]) -> list[str]:
     """Names without the folders of model files, cut in the middle; the names themselves if two became the same."""
     labels = [shorten(name.rpartition("/")[2] if ".py:" in name else name, _LONGEST_LABEL) for name in names]
     return labels if len(set(labels)) == len(labels) else list(names)
-
-
-def shorten(words: str, longest: int) -> str:
-    """Words cut to a length, in the middle, where a beginning and an end tell more than either."""
-    if len(words) <= longest:
-        return words
-    kept = longest - 1
-    return f"{words[: kept - kept // 2]}…{words[len(words) - kept // 2 :]}"
 
 
 def _same(what: str, first: SavedRun, other: SavedRun, expected: object, found: object) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from avbench.benchmark.plots.forest import ForestRow, forest_plot
+from avbench.benchmark.plots.svg import inline_svg
 from avbench.benchmark.probe_file import DifferenceRecord
 from avbench.benchmark.probes import SUMMARY, Probe, ProbeKind
 from avbench.benchmark.report.gather import ReportData, RunData
-from avbench.benchmark.report.plots import forest_plot
-from avbench.benchmark.report.score_table import metric_words
+from avbench.benchmark.report.score_table import metric_scale, metric_words
 from avbench.benchmark.report.views import Drawn, Panel
 from avbench.benchmark.statistics import Difference
 from avbench.benchmark.tables import difference_text, interval_notes
@@ -102,18 +103,18 @@ def listening_part(data: ReportData) -> ListeningPart | None:
     probed = [(number, run, found) for number, run in enumerate(data.runs) if (found := probe_results(run))]
     if not probed:
         return None
-    names = [run.label for run in data.runs]
     panels = []
     for metric in LOSS_METRICS:
         rows = [
-            (str(probe).replace("_", " "), number, result.loss[metric].estimate)
+            ForestRow(str(probe).replace("_", " "), run.label, number, result.loss[metric].estimate)
             for probe in Probe
-            for number, _, found in probed
+            for number, run, found in probed
             for result in found
             if result.probe is probe and metric in result.loss
         ]
-        plot = forest_plot(f"{metric_words(metric)} lost", rows, names, per_cent=False)
-        panels.append(Panel(f"{metric_words(metric)} lost", (Drawn("", plot),)))
+        scale = metric_scale(metric, what=" lost")
+        plot = inline_svg(forest_plot(rows, scale), f"{scale.words} by probe")
+        panels.append(Panel(scale.words, (Drawn("", plot),)))
     return ListeningPart(tuple(panels), tuple(_table(run, found) for _, run, found in probed))
 
 

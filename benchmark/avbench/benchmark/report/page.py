@@ -32,7 +32,8 @@ _TEMPLATES = Path(__file__).with_name("templates")
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """The templates of the page."""
     # Names of models, messages and identifiers come from strangers: everything is escaped but what is marked as markup.
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
@@ -66,7 +67,7 @@ def page_text(data: ReportData, lines: Sequence[ScoreLine], pairs: Sequence[Pair
         ("notes", "Left out", notes_part(data)),
     )
     return (
-        _environment()
+        environment()
         .get_template("page.html")
         .render(
             title=", ".join(run.label for run in data.runs),

@@ -6,25 +6,21 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup
-
 from avbench.benchmark.predictions import Status
 from avbench.benchmark.report.gather import ReportData
-from avbench.benchmark.report.pair_plots import motion_plot, outline_plot, spectra_plot, spectrum_words
+from avbench.benchmark.report.pair_drawings import (
+    DrawnSpectrum,
+    MotionDrawing,
+    motion_drawing,
+    outline_path,
+    spectrum_drawings,
+)
 from avbench.benchmark.report.pairs import AnswerView, Motion, PairView
 from avbench.benchmark.report.sounds import ChannelSound, FrameSound
 from avbench.benchmark.report.views import series_style
 from avbench.benchmark.tables import number
 
 _NOTHING_SAID = "-"
-
-
-@dataclass(frozen=True)
-class SpectrumNote:
-    """What the direction spectrum of a frame shows; the class of its line is empty where there is none."""
-
-    words: str
-    style: str
 
 
 @dataclass(frozen=True)
@@ -38,10 +34,10 @@ class AnswerRow:
 
 @dataclass(frozen=True)
 class Channel:
-    """One channel that can be played: its number, its outline and its file as a data URI."""
+    """One channel that can be played: its number, the path of its outline and its file as a data URI."""
 
     number: int
-    outline_svg: Markup
+    outline: str
     uri: str
 
 
@@ -65,9 +61,8 @@ class PairCard:
         simulated: Whether it is simulated.
         picture_a: Frame a as a data URI.
         picture_b: Frame b.
-        motion_svg: The motions from above.
-        spectra_svg: The direction spectra; None where neither frame has one.
-        spectra: What each spectrum shows.
+        motion: The motions from above.
+        spectra: The direction spectra of both frames.
         heading_by_sound: The turn that the spectra say; empty where they say none.
         axes: The axes of the table.
         truth: The label in the cells of the table.
@@ -82,9 +77,8 @@ class PairCard:
     simulated: bool
     picture_a: str
     picture_b: str
-    motion_svg: Markup
-    spectra_svg: Markup | None
-    spectra: tuple[SpectrumNote, ...]
+    motion: MotionDrawing
+    spectra: tuple[DrawnSpectrum, DrawnSpectrum]
     heading_by_sound: str
     axes: str
     truth: tuple[str, ...]
@@ -112,7 +106,6 @@ def pair_part(data: ReportData, pairs: Sequence[PairView]) -> PairPart | None:
 def _card(pair: PairView) -> PairCard:
     first = pair.answers[0]
     turned = pair.heading_by_sound_deg
-    frames = (("frame a", pair.spectrum_a, "frame-a"), ("frame b", pair.spectrum_b, "frame-b"))
     return PairCard(
         error="no answer" if first.status is not Status.OK else f"{first.error_deg:.1f}° off",
         pair_id=pair.pair_id,
@@ -120,12 +113,8 @@ def _card(pair: PairView) -> PairCard:
         simulated=pair.simulated,
         picture_a=_data_uri(pair.picture_a, "image/jpeg"),
         picture_b=_data_uri(pair.picture_b, "image/jpeg"),
-        motion_svg=motion_plot(pair),
-        spectra_svg=spectra_plot(pair) if any(one.azimuth is not None for _, one, _ in frames) else None,
-        spectra=tuple(
-            SpectrumNote(spectrum_words(name, one), style if one.azimuth is not None else "")
-            for name, one, style in frames
-        ),
+        motion=motion_drawing(pair),
+        spectra=spectrum_drawings(pair),
         heading_by_sound=""
         if turned is None
         else f"heading by sound {turned:+z.0f}°, true {pair.truth.heading_deg:+z.0f}°",
@@ -178,8 +167,8 @@ def _sound(frame: str, sound: FrameSound) -> Sound:
         f"{shown} channels" if shown == sound.all_channels else f"the first {shown} of {sound.all_channels} channels"
     )
     facts = f"{count}, {sound.seconds:.2f} s at {sound.sample_rate_hz / 1000:g} kHz, gain {sound.gain_db:+z.0f} dB"
-    return Sound(frame, facts, tuple(_channel(frame, one) for one in sound.channels))
+    return Sound(frame, facts, tuple(_channel(one) for one in sound.channels))
 
 
-def _channel(frame: str, sound: ChannelSound) -> Channel:
-    return Channel(sound.channel, outline_plot(sound, frame), _data_uri(sound.encoded, sound.media_type))
+def _channel(sound: ChannelSound) -> Channel:
+    return Channel(sound.channel, outline_path(sound), _data_uri(sound.encoded, sound.media_type))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from avbench.benchmark.intervals import Quantity, all_metrics
 from avbench.benchmark.metrics import ErrorSummary
+from avbench.benchmark.plots.canvas import Scale
 from avbench.benchmark.report.gather import ReportData
 from avbench.benchmark.scoring import Counts, Score
 from avbench.benchmark.statistics import Difference, Estimate
@@ -49,6 +50,12 @@ def metric_decimals(name: str) -> int:
     return 3 if all_metrics()[name].unit == "m" else 2
 
 
+def metric_scale(name: str, *, what: str = "") -> Scale:
+    """What a plot of a metric shows; `what` is said after its name."""
+    metric = all_metrics()[name]
+    return Scale(f"{metric_words(name)}{what}", metric_decimals(name), per_cent=metric.unit == "%" and not what)
+
+
 @dataclass(frozen=True)
 class MetricCell:
     """One number of the table.
@@ -64,10 +71,14 @@ class MetricCell:
     estimate: Estimate
 
     @property
+    def shown_estimate(self) -> Estimate:
+        """The number with its interval, NaN where nothing is scored."""
+        return replace(self.estimate, value=float("nan") if self.value is None else self.value)
+
+    @property
     def text(self) -> str:
         """The number and its interval, as all tables print them."""
-        value = float("nan") if self.value is None else self.value
-        return estimate_text(replace(self.estimate, value=value), metric_decimals(self.metric))
+        return estimate_text(self.shown_estimate, metric_decimals(self.metric))
 
     @property
     def value_text(self) -> str:

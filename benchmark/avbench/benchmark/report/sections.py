@@ -11,27 +11,22 @@ from avbench.benchmark.breakdown import StratumScore, break_down
 from avbench.benchmark.comparison import LabelSigma, compare_runs
 from avbench.benchmark.comparison_tables import Table, comparison_tables
 from avbench.benchmark.intervals import Quantity, find_metrics
+from avbench.benchmark.plots.breakdown import BreakdownSeries, breakdown_plot
+from avbench.benchmark.plots.canvas import estimate_ends, value_range
+from avbench.benchmark.plots.forest import ForestRow, forest_plot, headline_plot
+from avbench.benchmark.plots.recall import RecallCurve, recall_plot
+from avbench.benchmark.plots.severity import severity_plot
+from avbench.benchmark.plots.svg import inline_svg
 from avbench.benchmark.predictions import CLEAN_CONDITION
 from avbench.benchmark.report.curves import (
     CURVE_QUANTITIES,
     SEVERITY_METRICS,
-    RecallCurve,
     corruption_panels,
     other_conditions,
     recall_curves,
 )
 from avbench.benchmark.report.gather import ReportData
-from avbench.benchmark.report.plots import (
-    curve_colour,
-    forest_plot,
-    headline_plot,
-    highest,
-    is_per_cent,
-    recall_plot,
-    severity_plots,
-    stratum_plot,
-)
-from avbench.benchmark.report.score_table import ScoreLine, metric_words, shown_metrics
+from avbench.benchmark.report.score_table import ScoreLine, metric_scale, metric_words, shown_metrics
 from avbench.benchmark.report.views import Cell, Drawn, Key, Panel, ScoreRow, ScoreTable, Tile, series_style
 from avbench.benchmark.strata import StratumColumns, cut_strata, find_strata
 from avbench.benchmark.tables import CHANGE_METRIC, difference_text, interval_notes
@@ -54,9 +49,10 @@ def headline_tiles(lines: Sequence[ScoreLine]) -> list[Tile]:
     clean = [one for one in lines if one.condition == CLEAN_CONDITION]
     tiles = []
     for metric in HEADLINE_METRICS if clean else ():
-        cells = [(one.label, one.cells[metric]) for one in clean]
-        single = cells[0][1]
-        tiles.append(Tile(metric_words(metric), single.value_text, single.interval_text, headline_plot(metric, cells)))
+        single, words = clean[0].cells[metric], metric_words(metric)
+        rows = [ForestRow(one.label, one.label, one.run_number, one.cells[metric].shown_estimate) for one in clean]
+        plot = inline_svg(headline_plot(rows, metric_scale(metric)), f"{words} of every run")
+        tiles.append(Tile(words, single.value_text, single.interval_text, plot))
     return tiles
 
 
@@ -130,15 +126,10 @@ class CorruptionPart:
 
 def corruption_part(data: ReportData) -> CorruptionPart | None:
     """Metrics against severity, and those of conditions that are no corruptions; None without either."""
-    names = [run.label for run in data.runs]
-    severities = []
-    for metric in SEVERITY_METRICS:
-        found = corruption_panels(data, metric)
-        plots = zip(found, severity_plots(found, metric, names), strict=True)
-        severities.append(Panel(metric_words(metric), tuple(Drawn(panel.corruption, plot) for panel, plot in plots)))
+    severities = [Panel(metric_words(metric), _severity_plots(data, metric)) for metric in SEVERITY_METRICS]
     others = other_conditions(data)
     forests = [
-        Panel(metric_words(metric), (Drawn("", _forest(data, others, metric, names)),))
+        Panel(metric_words(metric), (Drawn("", _forest(data, others, metric)),))
         for metric in SEVERITY_METRICS
         if others
     ]
@@ -146,14 +137,32 @@ def corruption_part(data: ReportData) -> CorruptionPart | None:
     return CorruptionPart(shown, tuple(forests)) if shown or forests else None
 
 
-def _forest(data: ReportData, conditions: Sequence[str], metric: str, names: Sequence[str]) -> Markup:
-    found = [
-        (condition, number, entry.estimates[metric])
+def _severity_plots(data: ReportData, metric: str) -> tuple[Drawn, ...]:
+    """One metric against severity, a plot for each corruption, all on one scale."""
+    scale, panels = metric_scale(metric), corruption_panels(data, metric)
+    points = [point for panel in panels for series in panel.series for point in series.points]
+    ticks = value_range(estimate_ends(found for _, found in points), intervals=3, cap=scale.cap)
+    severities = sorted({severity for severity, _ in points} | {0})
+    return tuple(
+        Drawn(
+            panel.corruption,
+            inline_svg(
+                severity_plot(panel.series, scale, severities, ticks), f"{panel.corruption}: {scale.words} by severity"
+            ),
+        )
+        for panel in panels
+    )
+
+
+def _forest(data: ReportData, conditions: Sequence[str], metric: str) -> Markup:
+    rows = [
+        ForestRow(condition, run.label, number, entry.estimates[metric])
         for condition in (CLEAN_CONDITION, *conditions)
         for number, run in enumerate(data.runs)
         if (entry := run.intervals_of(condition)) is not None
     ]
-    return forest_plot(metric_words(metric), found, names, per_cent=is_per_cent(metric))
+    scale = metric_scale(metric)
+    return inline_svg(forest_plot(rows, scale), f"{scale.words} by condition")
 
 
 @dataclass(frozen=True)
@@ -172,19 +181,14 @@ def curve_part(data: ReportData) -> CurvePart | None:
         curves = recall_curves(data, quantity)
         if not curves or not curves[0].recall[0].pairs:
             continue
-        figures.append(Drawn(_CURVE_TITLES[quantity], recall_plot(str(quantity), curves)))
+        words = f"{quantity}: share of pairs below an error threshold"
+        figures.append(Drawn(_CURVE_TITLES[quantity], inline_svg(recall_plot(curves), words)))
         legend = _curve_legend(curves)
     return CurvePart(legend, tuple(figures)) if figures else None
 
 
 def _curve_legend(curves: Sequence[RecallCurve]) -> tuple[Key, ...]:
-    return tuple(
-        Key(
-            curve.label,
-            series_style(curve_colour(curve, place, curves)) + ("" if curve.severity == 0 else " dashed"),
-        )
-        for place, curve in enumerate(curves)
-    )
+    return tuple(Key(curve.label, series_style(curve.place) + ("" if curve.clean else " dashed")) for curve in curves)
 
 
 @dataclass(frozen=True)
@@ -205,18 +209,21 @@ def strata_part(data: ReportData) -> StrataPart | None:
     panels = []
     for metric in SEVERITY_METRICS:
         every = [score.estimates[metric] for found in by_run for stratum in found for score in stratum.scores]
-        top = highest(every)
-        plots = [
-            _stratum([found[place] for found in by_run], metric, [run.label for run in runs], top)
-            for place in range(len(strata))
-        ]
+        ticks = value_range(estimate_ends(every), cap=metric_scale(metric).cap)
+        names = [run.label for run in runs]
+        plots = [_stratum([found[place] for found in by_run], metric, names, ticks) for place in range(len(strata))]
         panels.append(Panel(metric_words(metric), tuple(plots)))
     return StrataPart(tuple(panels))
 
 
-def _stratum(scores: Sequence[StratumScore], metric: str, names: Sequence[str], top: float) -> Drawn:
-    source = scores[0].stratum.source
-    return Drawn(_stratum_words(source), stratum_plot(scores, metric, names, top), source.description)
+def _stratum(scores: Sequence[StratumScore], metric: str, names: Sequence[str], ticks: Sequence[float]) -> Drawn:
+    stratum, scale = scores[0].stratum, metric_scale(metric)
+    series = [
+        BreakdownSeries(name, tuple(one.estimates[metric] for one in score.scores))
+        for name, score in zip(names, scores, strict=True)
+    ]
+    plot = inline_svg(breakdown_plot(stratum.bins, series, scale, ticks), f"{scale.words} by {stratum.source.name}")
+    return Drawn(_stratum_words(stratum.source), plot, stratum.source.description)
 
 
 def _stratum_words(source: StratumColumns) -> str:

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-SERIES_COLOURS = 6
-"""Runs beyond these share a colour with an earlier one."""
+from avbench.benchmark.plots.canvas import SERIES_COLOURS
 
 
-def series_style(number: int) -> str:
-    """Class of the style sheet that colours a series."""
-    return f"s{number % SERIES_COLOURS}"
+def series_style(place: int) -> str:
+    """Class of the style sheet that has the colour of a series in plots."""
+    return f"s{place % len(SERIES_COLOURS)}"
 
 
 @dataclass(frozen=True)

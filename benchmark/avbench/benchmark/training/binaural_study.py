@@ -176,9 +176,8 @@ def _networks(
 
 
 def _accelerator(*, cpu: bool) -> Accelerator:
-    for package in ("accelerate", "matplotlib"):
-        if importlib.util.find_spec(package) is None:
-            raise MissingDependencyError(package, "train", "avbench binaural")
+    if importlib.util.find_spec("accelerate") is None:
+        raise MissingDependencyError("accelerate", "train", "avbench binaural")
     from accelerate import Accelerator
 
     return Accelerator(cpu=cpu)

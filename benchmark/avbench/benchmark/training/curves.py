@@ -8,7 +8,6 @@ from pathlib import Path
 
 from avbench.benchmark.training.loop import EpochRecord
 from avbench.preprocessing.atomic import atomic_path
-from avbench.preprocessing.errors import MissingDependencyError
 
 
 def write_curves(
@@ -24,7 +23,6 @@ def write_curves(
         picture: Whether the PNG is written too.
 
     Raises:
-        MissingDependencyError: matplotlib is not installed.
         AvbenchError: A file cannot be written.
     """
     names = list(history[0].validation)
@@ -41,11 +39,9 @@ def write_curves(
 
 
 def _plot(path: Path, name: str, history: Sequence[EpochRecord], best_epoch: int) -> None:
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingDependencyError("matplotlib", "train", "drawing training curves") from error
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     epochs = [one.epoch + 1 for one in history]
     angles = [figure for figure in history[0].validation if figure.endswith("_deg")]
     figure = Figure(figsize=(9.0 if angles else 5.0, 3.6), layout="constrained")

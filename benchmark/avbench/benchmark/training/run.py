@@ -164,9 +164,8 @@ def _stages(
 
 
 def _accelerator(*, cpu: bool) -> Accelerator:
-    for package in ("accelerate", "matplotlib"):
-        if importlib.util.find_spec(package) is None:
-            raise MissingDependencyError(package, "train", "avbench train")
+    if importlib.util.find_spec("accelerate") is None:
+        raise MissingDependencyError("accelerate", "train", "avbench train")
     from accelerate import Accelerator, DistributedDataParallelKwargs
 
     # A stage may leave a part of its module out of the loss.
