@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from avbench.preprocessing import cli
 from avbench.preprocessing.errors import AvbenchError, InputError
+from avbench.preprocessing.locks import sole_writer
 from prepared_data import pair_row, write_dataset
 
 
@@ -210,3 +211,22 @@ def test_an_output_that_cannot_be_is_one_line(
     (line,) = said_by([places.get(word, word) for word in words], monkeypatch, capsys)
     assert str(tmp_path / place) in line
     assert "could not be written" in line
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["evaluate", "DATA", "--model", "identity", "-o", "OUT", "--timeout-s", "0", "--overwrite"],
+        ["corrupt", "DATA", "-o", "OUT", "--suite", "clean", "--overwrite"],
+    ],
+)
+def test_a_folder_that_another_command_writes_to_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    data = write_dataset(tmp_path / "data", {"test": [pair_row("p0")]})
+    places = {"OUT": str(tmp_path / "out"), "DATA": str(data)}
+    with sole_writer(tmp_path / "out"):
+        (tmp_path / "out" / "predictions.parquet").touch()
+        (line,) = said_by([places.get(word, word) for word in words], monkeypatch, capsys)
+    assert line.startswith(f"error: {tmp_path / 'out'}: another avbench command is writing to it")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["predictions.parquet"]
