@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import ArrayLike, NDArray
 from scipy.signal import butter, sosfilt
 
-from avbench.benchmark.model_api import SoundClip
-from avbench.preprocessing.recording import ArrayKind
+from avbench.benchmark.data.pair import SoundClip
+from avbench.preprocessing.recording.recording import ArrayKind
 
 SPEED_OF_SOUND_M_S = 343.0
 

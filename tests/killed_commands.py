@@ -132,7 +132,7 @@ def _command(asked: dict[str, object], counted: Path) -> None:
     for name in LASTING:
         setattr(os, name, counting(getattr(os, name)))
     sys.argv = ["avbench", *asked["arguments"]]  # type: ignore[misc]
-    from avbench.preprocessing.cli import main
+    from avbench.preprocessing.cli.main import main
 
     code = 1
     try:

@@ -9,9 +9,9 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from avbench.preprocessing.errors import InputError
-from avbench.preprocessing.geometry import axis_rotation, make_transform, rotation_from_quaternion_xyzw
-from avbench.preprocessing.recording import (
+from avbench.preprocessing.base.errors import InputError
+from avbench.preprocessing.base.geometry import axis_rotation, make_transform, rotation_from_quaternion_xyzw
+from avbench.preprocessing.recording.recording import (
     ArrayKind,
     Camera,
     ErrorHandler,

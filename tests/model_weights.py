@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from avbench.benchmark.models.bundle_files import BUNDLE_NAME, SHIPPED
+from avbench.benchmark.models.learned.bundle_files import BUNDLE_NAME, SHIPPED
 
 WEIGHTS_VARIABLE = "AVBENCH_TEST_WEIGHTS"
 

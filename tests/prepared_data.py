@@ -21,9 +21,9 @@ import pyarrow.parquet as pq
 import simplejpeg
 import soundfile
 
-from avbench.preprocessing.geometry import axis_rotation, rotation_angle_deg
-from avbench.preprocessing.schema import table_from_rows
-from avbench.preprocessing.shard_file import describe_shard
+from avbench.preprocessing.base.geometry import axis_rotation, rotation_angle_deg
+from avbench.preprocessing.format.schema import table_from_rows
+from avbench.preprocessing.format.shard_file import describe_shard
 
 T = TypeVar("T")
 RATE_HZ = 8000

@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from avbench.benchmark.audio.binaural_pretraining import BinauralNetwork
-from avbench.benchmark.models.audio_encoder import SoundEncoder
 from avbench.benchmark.models.backbones.tiny import TinyBackbone
-from avbench.benchmark.models.bundle import BackboneKind, Bundle, Head, save_bundle
-from avbench.benchmark.models.fusion import GatedConfig, GatedHead, LateConfig, LateHead
+from avbench.benchmark.models.learned.binaural_pretraining import BinauralNetwork
+from avbench.benchmark.models.learned.bundle import BackboneKind, Bundle, Head, save_bundle
+from avbench.benchmark.models.learned.encoder import SoundEncoder
+from avbench.benchmark.models.learned.fusion import GatedConfig, GatedHead, LateConfig, LateHead
 from avbench.benchmark.training.config import SMOKE
 
 

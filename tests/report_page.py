@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from avbench.benchmark.dataset import open_dataset
-from avbench.benchmark.intervals import score_intervals
-from avbench.benchmark.predictions import Answer, Status, read_predictions, write_predictions
-from avbench.benchmark.scoring import Labels, score
-from avbench.benchmark.statistics import draw_clusters
-from avbench.preprocessing.geometry import axis_rotation
+from avbench.benchmark.data.dataset import open_dataset
+from avbench.benchmark.predictions.file import Answer, Status, read_predictions, write_predictions
+from avbench.benchmark.scoring.bootstrap import draw_clusters
+from avbench.benchmark.scoring.intervals import score_intervals
+from avbench.benchmark.scoring.score import Labels, score
+from avbench.preprocessing.base.geometry import axis_rotation
 from prepared_data import pair_name, pair_row, write_dataset
 
 HOSTILE = '<script>alert("x")</script> & \\ _ % </style>'

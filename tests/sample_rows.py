@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from avbench.preprocessing.picture import PictureFormat, encode_picture
-from avbench.preprocessing.recording import SampleFormat
-from avbench.preprocessing.sound_clip import encode_clip
+from avbench.preprocessing.format.picture import PictureFormat, encode_picture
+from avbench.preprocessing.format.sound_clip import encode_clip
+from avbench.preprocessing.recording.recording import SampleFormat
 
 
 def place_of(recording_id: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from avbench.benchmark.predictions import read_predictions
+from avbench.benchmark.predictions.file import read_predictions
 from killed_commands import Ended, Forge
 from prepared_data import pair_row, write_dataset
 from process_table import alive_in_session
@@ -26,7 +26,11 @@ RANDOM_KILLS = 8
 """For each of the five commands."""
 
 ORPHANS_END_S = 10.0
-MODULES = ("avbench.leaderboards.pages", "avbench.benchmark.corrupted_set", "avbench.benchmark.evaluate")
+MODULES = (
+    "avbench.leaderboards.pages.pages",
+    "avbench.benchmark.evaluation.written_suite",
+    "avbench.benchmark.running.run",
+)
 SUITE = 'clean = true\n[[conditions]]\ncorruption = ["fog"]\nseverities = [3]\n'
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")

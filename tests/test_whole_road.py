@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from avbench.preprocessing.cli import cli
+from avbench.preprocessing.cli.main import cli
 
 MODELS = ("identity", "mean-motion", "sift")
 

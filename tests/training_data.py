@@ -13,7 +13,7 @@ import numpy as np
 import simplejpeg
 import soundfile
 
-from avbench.preprocessing.geometry import FloatArray, axis_rotation
+from avbench.preprocessing.base.geometry import FloatArray, axis_rotation
 from prepared_data import pair_row, write_dataset
 
 RATE_HZ = 16000

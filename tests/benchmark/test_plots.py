@@ -20,8 +20,8 @@ from avbench.benchmark.plots.scatter import LOWEST_DEG, MOST_POINTS, scatter_plo
 from avbench.benchmark.plots.severity import SeveritySeries, severity_plot
 from avbench.benchmark.plots.svg import STYLE_VARIABLES, inline_svg
 from avbench.benchmark.report.page import _TEMPLATES
-from avbench.benchmark.statistics import Estimate, IntervalNote
-from avbench.benchmark.strata import Bin
+from avbench.benchmark.scoring.bootstrap import Estimate, IntervalNote
+from avbench.benchmark.scoring.strata import Bin
 from report_page import HOSTILE
 
 DEGREES = Scale("rotation mean °")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from avbench.preprocessing.cli import main
+from avbench.preprocessing.cli.main import main
 from fuzz.worker import limit_memory
 
 if __name__ == "__main__":

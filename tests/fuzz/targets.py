@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from avbench.benchmark.predictions import read_predictions
-from avbench.leaderboards.board import create_board
-from avbench.leaderboards.submission import SubmissionInfo
-from avbench.leaderboards.submit import submit
+from avbench.benchmark.predictions.file import read_predictions
+from avbench.leaderboards.board.board import create_board
+from avbench.leaderboards.board.submission import SubmissionInfo
+from avbench.leaderboards.client.submit import submit
 from fuzz.mutations import ANY, JSON, JSON_LINES, SAFETENSORS, TEXT, Mutation
 from fuzz.tables import PARQUET
 from media_files import HEIGHT_PX, TICKS, WIDTH_PX, write_video

@@ -44,7 +44,7 @@ def mutated(target: Target, number: int, data: bytes) -> tuple[str, bytes]:
 
 def run_command(arguments: Sequence[str], folder: Path) -> Verdict:
     """Run one command in a folder, through the function that the command line calls."""
-    from avbench.preprocessing.cli import main
+    from avbench.preprocessing.cli.main import main
 
     said, printed = io.StringIO(), io.StringIO()
     before, arguments_before = Path.cwd(), sys.argv

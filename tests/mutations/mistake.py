@@ -19,10 +19,10 @@ class Mistake:
 
     Attributes:
         name: What is wrong, in words.
-        file: The module, as it is imported without `avbench`: "benchmark/scoring.py".
+        file: The module, as it is imported without `avbench`: "benchmark/scoring/score.py".
         before: The code as it is; it must occur exactly once.
         after: The code with the mistake.
-        tests: The tests that must notice it, in the way of pytest: "tests/benchmark/test_scoring.py::test_this".
+        tests: The tests that must notice it, as pytest names them: "tests/benchmark/scoring/test_scoring.py::test_it".
     """
 
     name: str

@@ -4,37 +4,37 @@ from __future__ import annotations
 
 from mutations.mistake import Mistake
 
-READER = "tests/benchmark/test_dataset_reader.py"
-SCORING = "tests/benchmark/test_scoring.py"
-PROBES = "tests/benchmark/test_probes.py"
-BOARD = "tests/leaderboards/test_board.py"
-LEARNED = "tests/benchmark/test_learned_inputs.py"
-INPUTS = "tests/benchmark/test_network_inputs.py"
-ROWS = "tests/preprocessing/test_pair_row.py"
-CONVENTIONS = "tests/preprocessing/test_conventions.py"
-EVALUATE = "tests/benchmark/test_evaluate.py"
-COMPARE = "tests/benchmark/test_compare_command.py"
-INTERVALS = "tests/benchmark/test_intervals.py"
-HARNESS = "tests/benchmark/test_runs_harness.py"
-CORRUPT = "tests/benchmark/test_corrupt_command.py"
-DEPTHS = "tests/benchmark/test_depths_joined.py"
-TRAINING_PARTS = "tests/benchmark/test_training_parts.py"
-REPORT = "tests/benchmark/test_report.py"
-PREPARE = "tests/preprocessing/test_prepare.py"
-STATISTICS = "tests/benchmark/test_statistics.py"
+READER = "tests/benchmark/data/test_dataset_reader.py"
+SCORING = "tests/benchmark/scoring/test_scoring.py"
+PROBES = "tests/benchmark/conditions/test_probes.py"
+BOARD = "tests/leaderboards/board/test_board.py"
+LEARNED = "tests/benchmark/models/test_learned_inputs.py"
+INPUTS = "tests/benchmark/models/test_network_inputs.py"
+ROWS = "tests/preprocessing/rows/test_pair_row.py"
+CONVENTIONS = "tests/preprocessing/sources/test_conventions.py"
+EVALUATE = "tests/benchmark/evaluation/test_evaluate.py"
+COMPARE = "tests/benchmark/cli/test_compare_command.py"
+INTERVALS = "tests/benchmark/scoring/test_intervals.py"
+HARNESS = "tests/benchmark/running/test_runs_harness.py"
+CORRUPT = "tests/benchmark/evaluation/test_corrupt_command.py"
+DEPTHS = "tests/benchmark/training/test_depths_joined.py"
+TRAINING_PARTS = "tests/benchmark/training/test_training_parts.py"
+REPORT = "tests/benchmark/report/test_report.py"
+PREPARE = "tests/preprocessing/prepare/test_prepare.py"
+STATISTICS = "tests/benchmark/scoring/test_statistics.py"
 
 MISTAKES = (
     # Predictions and labels
     Mistake(
         "predictions are taken in the order of the file",
-        "benchmark/scoring.py",
+        "benchmark/scoring/score.py",
         "rows = np.array([row_by_pair.get(pair, -1) for pair in labels.pair_id], dtype=np.int64)",
         "rows = np.array([*row_by_pair.values(), *[-1] * len(labels)][: len(labels)], dtype=np.int64)",
         (SCORING,),
     ),
     Mistake(
         "predictions of another condition are scored",
-        "benchmark/predictions.py",
+        "benchmark/predictions/file.py",
         "            if name == condition\n",
         "",
         (SCORING,),
@@ -42,98 +42,98 @@ MISTAKES = (
     # Frame a and frame b of a row
     Mistake(
         "up of frame b is that of frame a in the reader",
-        "benchmark/dataset.py",
+        "benchmark/data/dataset.py",
         'up_b=_vector(row.get("up_b"))',
         'up_b=_vector(row.get("up_a"))',
         (READER,),
     ),
     Mistake(
         "picture b is picture a in the reader",
-        "benchmark/dataset.py",
+        "benchmark/data/dataset.py",
         'image_b=_picture(row, "b", modalities, where)',
         'image_b=_picture(row, "a", modalities, where)',
         (READER,),
     ),
     Mistake(
         "sound b is sound a in the reader",
-        "benchmark/dataset.py",
+        "benchmark/data/dataset.py",
         'sound_b=_sound(row, "b", modalities, where)',
         'sound_b=_sound(row, "a", modalities, where)',
         (READER,),
     ),
     Mistake(
         "the valid part of clip b begins where that of clip a does, in the reader",
-        "benchmark/dataset.py",
+        "benchmark/data/dataset.py",
         'valid_start=row[f"audio_valid_start_{view}"]',
         'valid_start=row["audio_valid_start_a"]',
         (READER,),
     ),
     Mistake(
         "the valid part of clip b begins where that of clip a does, in the row",
-        "preprocessing/pair_row.py",
+        "preprocessing/rows/make.py",
         '"audio_valid_start_b": view_b.valid_start',
         '"audio_valid_start_b": view_a.valid_start',
         (ROWS,),
     ),
     Mistake(
         "up of frame b is that of frame a in the row",
-        "preprocessing/pair_row.py",
+        "preprocessing/rows/make.py",
         "return vectors[a].tolist(), vectors[b].tolist(), str(source)",
         "return vectors[a].tolist(), vectors[a].tolist(), str(source)",
         (ROWS,),
     ),
     Mistake(
         "the maps of sound b are made with up of frame a",
-        "benchmark/models/network_inputs.py",
+        "benchmark/models/learned/inputs.py",
         "direction_maps(pair.sound_a, up_a), direction_maps(pair.sound_b, up_b)",
         "direction_maps(pair.sound_a, up_a), direction_maps(pair.sound_b, up_a)",
         (INPUTS,),
     ),
     Mistake(
         "the spectrum of sound b is made with up of frame a",
-        "benchmark/models/network_inputs.py",
+        "benchmark/models/learned/inputs.py",
         "azimuth_spectrum(pair.sound_a, up_a), azimuth_spectrum(pair.sound_b, up_b)",
         "azimuth_spectrum(pair.sound_a, up_a), azimuth_spectrum(pair.sound_b, up_a)",
         (INPUTS,),
     ),
     Mistake(
         "level axes of frame b are those of frame a",
-        "benchmark/models/network_inputs.py",
+        "benchmark/models/learned/inputs.py",
         '"level_b": level_rotation(up_b)',
         '"level_b": level_rotation(up_a)',
         (INPUTS,),
     ),
     Mistake(
         "the network's picture b is picture a",
-        "benchmark/models/network_inputs.py",
+        "benchmark/models/learned/inputs.py",
         '"image_b": fit.picture(pair.image_b)',
         '"image_b": fit.picture(pair.image_a)',
         (INPUTS,),
     ),
     Mistake(
         "the maps of the two sounds are exchanged in a row",
-        "benchmark/models/network_inputs.py",
+        "benchmark/models/learned/inputs.py",
         'for view, one_map, one_spectrum in zip("ab", maps, spectra, strict=True)',
         'for view, one_map, one_spectrum in zip("ba", maps, spectra, strict=True)',
         (INPUTS,),
     ),
     Mistake(
         "the maps of the two sounds are exchanged before the encoder",
-        "benchmark/models/learned.py",
+        "benchmark/models/learned/model.py",
         '                sounds["maps_a"],\n                sounds["maps_b"],\n',
         '                sounds["maps_b"],\n                sounds["maps_a"],\n',
         (LEARNED,),
     ),
     Mistake(
         "the embeddings of the two sounds are exchanged before the encoder",
-        "benchmark/models/learned.py",
+        "benchmark/models/learned/model.py",
         '                sounds["embedding_a"],\n                sounds["embedding_b"],\n',
         '                sounds["embedding_b"],\n                sounds["embedding_a"],\n',
         (LEARNED,),
     ),
     Mistake(
         "the late head hears frame a",
-        "benchmark/models/learned.py",
+        "benchmark/models/learned/model.py",
         'head(seen, sounds["spectrum_b"], sounds["embedding_b"], level)',
         'head(seen, sounds["spectrum_a"], sounds["embedding_a"], level)',
         (LEARNED,),
@@ -141,21 +141,21 @@ MISTAKES = (
     # Up, world and view
     Mistake(
         "up of a left-handed world is not mirrored with it",
-        "preprocessing/pose_convention.py",
+        "preprocessing/recording/pose_convention.py",
         "return np.asarray(_world_mirror(axes) @ vector, dtype=np.float64)",
         "return np.asarray(vector, dtype=np.float64)",
         (CONVENTIONS,),
     ),
     Mistake(
         "up columns are taken to be in OpenCV axes",
-        "preprocessing/pose_convention.py",
+        "preprocessing/recording/pose_convention.py",
         "return np.asarray(vectors @ _FROM_OPENCV[axes], dtype=np.float64)",
         "return np.asarray(vectors, dtype=np.float64)",
         (CONVENTIONS,),
     ),
     Mistake(
         "up columns are turned the wrong way round",
-        "preprocessing/pose_convention.py",
+        "preprocessing/recording/pose_convention.py",
         "return np.asarray(vectors @ _FROM_OPENCV[axes], dtype=np.float64)",
         "return np.asarray(vectors @ _FROM_OPENCV[axes].T, dtype=np.float64)",
         (CONVENTIONS,),
@@ -163,42 +163,42 @@ MISTAKES = (
     # Boards
     Mistake(
         "a board is ranked on its last condition",
-        "leaderboards/board.py",
+        "leaderboards/board/board.py",
         "entry.scores[self.config.conditions[0]]",
         "entry.scores[self.config.conditions[-1]]",
         (BOARD,),
     ),
     Mistake(
         "a board is ranked on the first condition by name",
-        "leaderboards/board.py",
+        "leaderboards/board/board.py",
         "entry.scores[self.config.conditions[0]]",
         "entry.scores[sorted(self.config.conditions)[0]]",
         (BOARD,),
     ),
     Mistake(
         "a board's labels are sorted apart from their rotations",
-        "leaderboards/board.py",
+        "leaderboards/board/board.py",
         'pair_id=tuple(table.column("pair_id").to_pylist())',
         'pair_id=tuple(sorted(table.column("pair_id").to_pylist()))',
         (BOARD,),
     ),
     Mistake(
         "every condition of an entry has the score of the first",
-        "leaderboards/board.py",
+        "leaderboards/board/board.py",
         "published_score(score_condition(predictions, labels, condition))",
         "published_score(score_condition(predictions, labels, board.config.conditions[0]))",
         (BOARD,),
     ),
     Mistake(
         "every table of a board's page shows its first condition",
-        "leaderboards/pages.py",
+        "leaderboards/pages/pages.py",
         "_row(rank, entry, entry.scores[condition])",
         "_row(rank, entry, entry.scores[board.config.conditions[0]])",
         (BOARD,),
     ),
     Mistake(
         "links of a board's page go to the entries in the order of arrival",
-        "leaderboards/pages.py",
+        "leaderboards/pages/pages.py",
         "links = {entry.entry_id: entry.submission.url for entry in board.entries()}",
         "links = {ranked.entry_id: entry.submission.url\n"
         "             for (_, ranked), entry in zip(board.ranked(), board.entries(), strict=True)}",
@@ -207,21 +207,21 @@ MISTAKES = (
     # Groups and recordings
     Mistake(
         "intervals of a score are clustered by recording",
-        "benchmark/commands.py",
+        "benchmark/cli/evaluate.py",
         'groups = dataset.table(split, ("group_id",), limit=limit).column("group_id").to_pylist()',
         'groups = dataset.table(split, ("recording_id",), limit=limit).column("recording_id").to_pylist()',
         (EVALUATE,),
     ),
     Mistake(
         "intervals of probes are clustered by recording",
-        "benchmark/commands.py",
+        "benchmark/cli/evaluate.py",
         'groups = dataset.table(settings.split, ("group_id",), limit=settings.limit).column("group_id").to_pylist()',
         'groups = dataset.table(settings.split, ("recording_id",), limit=settings.limit).column(0).to_pylist()',
         (PROBES,),
     ),
     Mistake(
         "intervals of a comparison are clustered by recording",
-        "benchmark/compare_command.py",
+        "benchmark/cli/compare.py",
         '    clusters = draw_clusters(table.column("group_id").to_pylist())\n',
         '    recordings = dataset.table(split, ["recording_id"]).slice(0, limit).column(0)\n'
         "    clusters = draw_clusters(recordings.to_pylist())\n",
@@ -229,35 +229,35 @@ MISTAKES = (
     ),
     Mistake(
         "another scene is another recording of the same place",
-        "benchmark/sound_donors.py",
+        "benchmark/conditions/probes/sound_donors.py",
         "lambda pair: (pair.group_id, pair.format)",
         "lambda pair: (pair.recording_id, pair.format)",
         (PROBES,),
     ),
     Mistake(
         "a pair of the same scene may share a frame",
-        "benchmark/sound_donors.py",
+        "benchmark/conditions/probes/sound_donors.py",
         "if _far(pair, other)), None)",
         "if other is not pair), None)",
         (PROBES,),
     ),
     Mistake(
         "the noise of a probe is the same for every pair",
-        "benchmark/probes.py",
+        "benchmark/conditions/probes/probe.py",
         'Stream.named("probe", "noise", f"version {PROBES_VERSION}", pair.pair_id)',
         'Stream.named("probe", "noise", f"version {PROBES_VERSION}")',
         (PROBES,),
     ),
     Mistake(
         "the noise of a probe is the same for both frames",
-        "benchmark/probes.py",
+        "benchmark/conditions/probes/probe.py",
         "noisy(clip, self.snr_db, stream.child(view))",
         'noisy(clip, self.snr_db, stream.child("a"))',
         (PROBES,),
     ),
     Mistake(
         "an error at the threshold counts in the bootstrap of the AUC",
-        "benchmark/statistics.py",
+        "benchmark/scoring/bootstrap.py",
         "below = values < threshold_deg",
         "below = values <= threshold_deg",
         (STATISTICS,),
@@ -265,49 +265,49 @@ MISTAKES = (
     # Donors, probes and sounds
     Mistake(
         "a donor's clip a is heard in both frames",
-        "benchmark/probes.py",
+        "benchmark/conditions/probes/probe.py",
         "sound_b=self._heard(pair.sound_b, donor.clip_b)",
         "sound_b=self._heard(pair.sound_b, donor.clip_a)",
         (PROBES,),
     ),
     Mistake(
         "a donor's clip is said to be valid where the pair's own is",
-        "benchmark/probes.py",
+        "benchmark/conditions/probes/probe.py",
         "samples=found.samples, valid_start=found.valid_start, valid_stop=found.valid_stop",
         "samples=found.samples",
         (PROBES,),
     ),
     Mistake(
         "a donor is looked up in the first row group",
-        "benchmark/sound_bank.py",
+        "benchmark/conditions/probes/sound_bank.py",
         "self._dataset.encoded_sounds(self._groups[number])",
         "self._dataset.encoded_sounds(self._groups[0])",
         (PROBES,),
     ),
     Mistake(
         "frames a and b of the clips that may be shifted are exchanged",
-        "benchmark/sound_donors.py",
+        "benchmark/conditions/probes/sound_donors.py",
         'for view, time_ns in (("b", pair.time_b_ns), ("a", pair.time_a_ns))',
         'for view, time_ns in (("a", pair.time_b_ns), ("b", pair.time_a_ns))',
         (PROBES,),
     ),
     Mistake(
         "pairs to which a probe cannot be applied count in it",
-        "benchmark/probe_scoring.py",
+        "benchmark/scoring/probes.py",
         "[name in plan.pair_ids for name in labels.pair_id]",
         "[True for _ in labels.pair_id]",
         (PROBES,),
     ),
     Mistake(
         "harm is counted from clean sound",
-        "benchmark/probe_scoring.py",
+        "benchmark/scoring/probes.py",
         "harm = _losses(probed, silent, applied, clusters)",
         "harm = _losses(probed, heard, applied, clusters)",
         (PROBES,),
     ),
     Mistake(
         "a pair with one clip has sound",
-        "benchmark/probes.py",
+        "benchmark/conditions/probes/probe.py",
         'return row["audio_valid_stop_a"] is not None and row["audio_valid_stop_b"] is not None',
         'return row["audio_valid_stop_a"] is not None',
         (PROBES,),
@@ -315,56 +315,56 @@ MISTAKES = (
     # Conditions
     Mistake(
         "changes from clean are changes from the first condition",
-        "benchmark/intervals.py",
+        "benchmark/scoring/intervals.py",
         "condition_intervals(errors(CLEAN_CONDITION), clusters)",
         "condition_intervals(errors(conditions[0]), clusters)",
         (INTERVALS,),
     ),
     Mistake(
         "a change from clean has the wrong sign",
-        "benchmark/intervals.py",
+        "benchmark/scoring/intervals.py",
         "difference(sampled[name], clean[name])",
         "difference(clean[name], sampled[name])",
         (INTERVALS,),
     ),
     Mistake(
         "conditions that a model cannot see share the answers of the first of all",
-        "benchmark/evaluate.py",
+        "benchmark/running/run.py",
         "condition.name: unseen[0].name for condition in unseen[1:]",
         "condition.name: conditions[0].name for condition in unseen[1:]",
         (HARNESS,),
     ),
     Mistake(
         "conditions are mixed in the predictions as the parts were written",
-        "benchmark/parts.py",
+        "benchmark/running/parts.py",
         "sorted(range(len(places)), key=places.__getitem__)",
         "list(range(len(places)))",
         (EVALUATE,),
     ),
     Mistake(
         "another convention scores clean whatever the condition",
-        "benchmark/conventions.py",
+        "benchmark/scoring/conventions.py",
         "aligned = align(predictions, labels, condition)",
         "aligned = align(predictions, labels)",
-        ("tests/benchmark/test_metric_conventions.py",),
+        ("tests/benchmark/scoring/test_metric_conventions.py",),
     ),
     Mistake(
         "a corrupted split has its pictures exchanged",
-        "benchmark/corrupted_set.py",
+        "benchmark/evaluation/written_suite.py",
         'zip("ab", condition.apply(images["a"], images["b"], pair_id), strict=True)',
         'zip("ba", condition.apply(images["a"], images["b"], pair_id), strict=True)',
         (CORRUPT,),
     ),
     Mistake(
         "the errors of the baseline's corruptions are those of the run",
-        "benchmark/comparison.py",
+        "benchmark/scoring/comparison.py",
         "{corruption: [of_b[i] for i in positions]",
         "{corruption: [of_a[i] for i in positions]",
-        ("tests/benchmark/test_comparison.py",),
+        ("tests/benchmark/scoring/test_comparison.py",),
     ),
     Mistake(
         "a comparison has the baseline's conditions in their own order",
-        "benchmark/compare_command.py",
+        "benchmark/cli/compare.py",
         "baseline_threshold_m=baseline_threshold_m) for name in shared]\n        for run in (a, b)",
         "baseline_threshold_m=baseline_threshold_m)\n"
         "         for name in run.predictions.conditions if name in shared]\n"
@@ -374,59 +374,59 @@ MISTAKES = (
     # Rows and what is known of them
     Mistake(
         "the uncertainty of a label's rotation is that of its direction",
-        "benchmark/compare_command.py",
+        "benchmark/cli/compare.py",
         'LabelSigma.of(table.column("pose_sigma_deg")',
         'LabelSigma.of(table.column("direction_sigma_deg")',
         (COMPARE,),
     ),
     Mistake(
         "a stratum of both views looks at view a only",
-        "benchmark/strata.py",
+        "benchmark/scoring/strata.py",
         "values = np.minimum.reduce(columns)",
         "values = columns[0]",
-        ("tests/benchmark/test_breakdown.py",),
+        ("tests/benchmark/scoring/test_breakdown.py",),
     ),
     Mistake(
         "depths are in the order of their file",
-        "benchmark/training/depths.py",
+        "benchmark/training/data/depths.py",
         "order = np.array([place[name] for name in pair_ids], dtype=np.int64)",
         "order = np.arange(len(pair_ids))",
         (DEPTHS,),
     ),
     Mistake(
         "depths of the two views are exchanged",
-        "benchmark/training/depths.py",
+        "benchmark/training/data/depths.py",
         "for view, source in zip(out, (a, b), strict=True)",
         "for view, source in zip(out, (b, a), strict=True)",
         (DEPTHS,),
     ),
     Mistake(
         "what is trained on is divided by recording",
-        "benchmark/training/pair_arrays.py",
+        "benchmark/training/data/pair_arrays.py",
         'groups = dataset.table(split, ("group_id",)).column("group_id").to_pylist()',
         'groups = dataset.table(split, ("recording_id",)).column("recording_id").to_pylist()',
         (TRAINING_PARTS,),
     ),
     Mistake(
         "the ears of the two frames are exchanged",
-        "benchmark/training/pair_arrays.py",
+        "benchmark/training/data/pair_arrays.py",
         'for view, one in zip("ab", ears, strict=True)',
         'for view, one in zip("ba", ears, strict=True)',
         (TRAINING_PARTS,),
     ),
     Mistake(
         "embeddings of the two frames are exchanged as they are made",
-        "benchmark/models/learned.py",
+        "benchmark/models/learned/model.py",
         "zip(places, embedded[0::2], embedded[1::2], strict=True)",
         "zip(places, embedded[1::2], embedded[0::2], strict=True)",
         (LEARNED,),
     ),
     Mistake(
         "the yaw between level axes has frame a's level on both sides",
-        "benchmark/models/fusion.py",
+        "benchmark/models/learned/fusion.py",
         "rotation = level.level_a @ seen.rotation_a_b @ level.level_b.transpose(1, 2)",
         "rotation = level.level_a @ seen.rotation_a_b @ level.level_a.transpose(1, 2)",
-        ("tests/benchmark/test_fusion_heads.py",),
+        ("tests/benchmark/models/test_fusion_heads.py",),
     ),
     Mistake(
         "a report's spectrum of sound b is made with up of frame a",
@@ -452,14 +452,14 @@ MISTAKES = (
     # Entries
     Mistake(
         "the rank that is said is that of an earlier entry of the name",
-        "leaderboards/board.py",
+        "leaderboards/board/board.py",
         "if other.entry_id == entry.entry_id)",
         "if other.submission.name == entry.submission.name)",
         (BOARD,),
     ),
     Mistake(
         "a submission is known by its content alone",
-        "leaderboards/board.py",
+        "leaderboards/board/board.py",
         "if entry.content_sha256 == content and entry.submission.name == info.name:",
         "if entry.content_sha256 == content:",
         (BOARD,),
@@ -467,35 +467,35 @@ MISTAKES = (
     # Recordings, groups, splits and shards
     Mistake(
         "splits are drawn by recording",
-        "preprocessing/splits.py",
+        "preprocessing/prepare/splits.py",
         "split_of_group(member.group_id, fractions, seed)",
         "split_of_group(member.recording_id, fractions, seed)",
-        ("tests/preprocessing/test_splits.py",),
+        ("tests/preprocessing/prepare/test_splits.py",),
     ),
     Mistake(
         "a split that a recording asks for holds for it alone",
-        "preprocessing/splits.py",
+        "preprocessing/prepare/splits.py",
         "elif member.group_id in asked:",
         "elif member.split is not None:",
-        ("tests/preprocessing/test_splits.py",),
+        ("tests/preprocessing/prepare/test_splits.py",),
     ),
     Mistake(
         "the rows of a recording are said to begin at the start of a shard",
-        "preprocessing/shards.py",
+        "preprocessing/format/shards.py",
         "spans.append(Span(paths[number], row, 1))",
         "spans.append(Span(paths[number], 0, 1))",
-        ("tests/preprocessing/test_shards.py",),
+        ("tests/preprocessing/format/test_shards.py",),
     ),
     Mistake(
         "rows keep the split they came with",
-        "preprocessing/shards.py",
+        "preprocessing/format/shards.py",
         '                row["split"] = split\n',
         "",
-        ("tests/preprocessing/test_shards.py",),
+        ("tests/preprocessing/format/test_shards.py",),
     ),
     Mistake(
         "a group in two splits is not noticed when shards are read back",
-        "preprocessing/assembly.py",
+        "preprocessing/prepare/assembly.py",
         "split_of_group.setdefault(group_id, shard.record.split)",
         "split_of_group.setdefault(recording_id, shard.record.split)",
         (PREPARE,),
@@ -503,63 +503,63 @@ MISTAKES = (
     # Poses, pictures, clips and microphones of a row
     Mistake(
         "a label is the pose of a in b",
-        "preprocessing/pair_row.py",
+        "preprocessing/rows/make.py",
         "relative_pose(poses.T_world_camera[a], poses.T_world_camera[b])",
         "relative_pose(poses.T_world_camera[b], poses.T_world_camera[a])",
         (ROWS,),
     ),
     Mistake(
         "the level of clip b is that of clip a",
-        "preprocessing/pair_row.py",
+        "preprocessing/rows/make.py",
         '"level_b_dbfs": view_b.level_dbfs',
         '"level_b_dbfs": view_a.level_dbfs',
         (ROWS,),
     ),
     Mistake(
         "the sharpness of picture b is that of picture a",
-        "preprocessing/pair_row.py",
+        "preprocessing/rows/make.py",
         '"sharpness_b": view_b.sharpness',
         '"sharpness_b": view_a.sharpness',
         (ROWS,),
     ),
     Mistake(
         "microphones are in the opposite order of their channels",
-        "preprocessing/pair_row.py",
+        "preprocessing/rows/make.py",
         "np.asarray(positions, dtype=np.float64).tolist()",
         "np.asarray(positions, dtype=np.float64)[::-1].tolist()",
         (ROWS,),
     ),
     Mistake(
         "microphones of glasses are in the order of their numbers, not of their channels",
-        "preprocessing/sources/aria_device.py",
+        "preprocessing/sources/aria/device.py",
         "in_cpf = np.array([cad.microphones_m[int(index[1])] for index in indices if index])",
         "in_cpf = np.array([cad.microphones_m[number] for number, index in enumerate(indices) if index])",
-        ("tests/preprocessing/test_aria_device.py",),
+        ("tests/preprocessing/sources/test_aria_device.py",),
     ),
     Mistake(
         "directions are found with microphones that are not those of the channels in use",
         "benchmark/audio/features.py",
         "where = positions[list(used)]",
         "where = positions[: len(used)]",
-        ("tests/benchmark/test_audio_features.py", "tests/benchmark/test_audio_channels.py"),
+        ("tests/benchmark/audio/test_audio_features.py", "tests/benchmark/audio/test_audio_channels.py"),
     ),
     Mistake(
         "a sound file begins at the video's zero, not with the first frame",
-        "preprocessing/sources/folder.py",
+        "preprocessing/sources/folder/layout.py",
         "        shift_ns += int(video.time_ns[0])\n",
         "",
-        ("tests/preprocessing/test_folder_source.py",),
+        ("tests/preprocessing/sources/test_folder_source.py",),
     ),
     Mistake(
         "a common rig replaces the recording's own",
-        "preprocessing/rig_file.py",
+        "preprocessing/sources/common/rig_file.py",
         "        values.update(_read_values(file))\n",
         "        values = _read_values(file) | values\n",
-        ("tests/preprocessing/test_rig_file.py",),
+        ("tests/preprocessing/sources/test_rig_file.py",),
     ),
     Mistake(
         "answers are given to the pairs of a batch from the last to the first",
-        "benchmark/answering.py",
+        "benchmark/running/asking.py",
         "for pair, reply in zip(pairs, outcome.replies, strict=True)]",
         "for pair, reply in zip(pairs, outcome.replies[::-1], strict=True)]",
         (EVALUATE,),

@@ -13,8 +13,8 @@ import time
 import numpy as np
 import pytest
 
-from avbench.benchmark.corruptions import SEVERITIES, Corruption, corrupt
-from avbench.benchmark.corruptions.golden import synthetic_picture
+from avbench.benchmark.conditions.corruptions import SEVERITIES, Corruption, corrupt
+from avbench.benchmark.conditions.corruptions.golden import synthetic_picture
 
 PEERS = {
     "motion_blur": "motion_blur",

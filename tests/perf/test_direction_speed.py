@@ -18,7 +18,7 @@ from avbench.benchmark.audio.grid import DirectionGrid, unit_direction
 from avbench.benchmark.audio.music import norm_music, plan_music
 from avbench.benchmark.audio.spectra import stft
 from avbench.benchmark.audio.srp import plan_srp, srp_phat
-from avbench.preprocessing.geometry import FloatArray
+from avbench.preprocessing.base.geometry import FloatArray
 
 pytestmark = pytest.mark.perf
 

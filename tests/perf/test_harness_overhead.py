@@ -19,13 +19,13 @@ import pytest
 import simplejpeg
 import soundfile
 
-from avbench.benchmark.conditions import suite_conditions
-from avbench.benchmark.corruptions import load_suite
-from avbench.benchmark.dataset import open_dataset
-from avbench.benchmark.evaluate import RunSettings, run_model
-from avbench.benchmark.model_api import PairInput, SoundClip
+from avbench.benchmark.conditions.condition import suite_conditions
+from avbench.benchmark.conditions.corruptions import load_suite
+from avbench.benchmark.data.dataset import open_dataset
+from avbench.benchmark.data.pair import PairInput, SoundClip
 from avbench.benchmark.models.registry import find_model, load_model
-from avbench.preprocessing.recording import ArrayKind
+from avbench.benchmark.running.run import RunSettings, run_model
+from avbench.preprocessing.recording.recording import ArrayKind
 from prepared_data import pair_row, write_dataset
 
 SIZE = 512
@@ -35,7 +35,7 @@ ROUNDS = 5
 MODELS = """
 import time
 import numpy as np
-from avbench.benchmark.model_api import PosePrediction
+from avbench.benchmark.data.pair import PosePrediction
 GOOD = PosePrediction(np.eye(3), np.array([0.0, 0.0, 1.0]))
 def busy(seconds):
     until = time.thread_time() + seconds

@@ -10,8 +10,8 @@ import time
 import numpy as np
 import pytest
 
-from avbench.benchmark.metrics import auc_percent
-from avbench.benchmark.statistics import auc_statistic, draw_clusters, median_statistic
+from avbench.benchmark.metrics.definitions import auc_percent
+from avbench.benchmark.scoring.bootstrap import auc_statistic, draw_clusters, median_statistic
 
 PAIRS, GROUPS, RESAMPLES = 2500, 250, 2000
 

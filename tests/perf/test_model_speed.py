@@ -23,18 +23,18 @@ import soundfile
 import torch
 
 from audio_scenes import ARIA_MICS_M, plane_wave
-from avbench.benchmark.audio.binaural_pretraining import BinauralNetwork
-from avbench.benchmark.dataset import PairDataset, open_dataset
-from avbench.benchmark.evaluate import RunSettings, run_model
-from avbench.benchmark.model_api import PairInput
-from avbench.benchmark.models.audio_encoder import SoundEncoder
+from avbench.benchmark.data.dataset import PairDataset, open_dataset
+from avbench.benchmark.data.pair import PairInput
 from avbench.benchmark.models.backbones.tiny import TinyBackbone
-from avbench.benchmark.models.bundle import BackboneKind, Bundle, save_bundle
-from avbench.benchmark.models.fusion import GatedConfig, GatedHead, LateConfig, LateHead
-from avbench.benchmark.models.learned import LearnedModel
-from avbench.benchmark.models.model_entry import ModelEntry
+from avbench.benchmark.models.entry import ModelEntry
+from avbench.benchmark.models.learned.binaural_pretraining import BinauralNetwork
+from avbench.benchmark.models.learned.bundle import BackboneKind, Bundle, save_bundle
+from avbench.benchmark.models.learned.encoder import SoundEncoder
+from avbench.benchmark.models.learned.fusion import GatedConfig, GatedHead, LateConfig, LateHead
+from avbench.benchmark.models.learned.model import LearnedModel
 from avbench.benchmark.models.registry import find_model
-from avbench.benchmark.tables import text_table
+from avbench.benchmark.running.run import RunSettings, run_model
+from avbench.benchmark.tables.scores import text_table
 from avbench.benchmark.training.config import STANDARD
 from model_weights import trained_weights
 from prepared_data import pair_row, write_dataset

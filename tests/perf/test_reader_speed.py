@@ -14,10 +14,10 @@ import pytest
 import simplejpeg
 import soundfile
 
-from avbench.benchmark.dataset import open_dataset
-from avbench.benchmark.model_api import Modality
-from avbench.preprocessing.schema import column_names, table_from_rows
-from avbench.preprocessing.shard_file import describe_shard
+from avbench.benchmark.data.dataset import open_dataset
+from avbench.benchmark.data.pair import Modality
+from avbench.preprocessing.format.schema import column_names, table_from_rows
+from avbench.preprocessing.format.shard_file import describe_shard
 
 ROWS = 48
 ROUNDS = 5

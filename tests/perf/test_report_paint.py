@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avbench.benchmark.corruptions import load_suite
+from avbench.benchmark.conditions.corruptions import load_suite
 from avbench.benchmark.report.write import write_report
-from avbench.preprocessing.geometry import axis_rotation
+from avbench.preprocessing.base.geometry import axis_rotation
 from headless_browser import CHROMIUM, NO_CHROMIUM, browser_page
 from prepared_data import pair_row, picture_bytes, sound_bytes, write_dataset
 from report_page import make_run

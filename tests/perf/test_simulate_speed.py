@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avbench.preprocessing.geometry import FloatArray
-from avbench.preprocessing.simulate.early_sound import ArrayTrack, add_early_sound
-from avbench.preprocessing.simulate.moving_array import KNOT
-from avbench.preprocessing.simulate.room_acoustics import Images
-from avbench.preprocessing.simulate.scene import SignalKind, Source
-from avbench.preprocessing.simulate.world import RecordingSettings, World, make_world
+from avbench.preprocessing.base.geometry import FloatArray
+from avbench.preprocessing.simulate.scene.scene import SignalKind, Source
+from avbench.preprocessing.simulate.scene.world import RecordingSettings, World, make_world
+from avbench.preprocessing.simulate.sound.early_sound import ArrayTrack, add_early_sound
+from avbench.preprocessing.simulate.sound.moving_array import KNOT
+from avbench.preprocessing.simulate.sound.room_acoustics import Images
 
 pytestmark = pytest.mark.perf
 

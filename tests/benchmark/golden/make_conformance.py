@@ -16,7 +16,7 @@ from foreign_conventions import CODES, by_trace, exact, trapezoid
 from foreign_conventions import expected as expected_of_a_code
 from scipy.spatial.transform import Rotation
 
-OUT = Path(__file__).parents[3] / "benchmark/avbench/benchmark/conformance.json"
+OUT = Path(__file__).parents[3] / "benchmark/avbench/benchmark/metrics/conformance.json"
 SHORT_M = 0.05
 UNCERTAIN_DEG = 10.0
 ROTATION_TOLERANCE = 1e-2

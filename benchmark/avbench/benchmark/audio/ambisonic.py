@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from avbench.preprocessing.recording import AmbisonicConvention
+from avbench.preprocessing.recording.recording import AmbisonicConvention
 
 # Rows: pressure, then the figures of eight along camera x, y, z, all with the same gain for a plane wave.
 _TO_CAMERA = {

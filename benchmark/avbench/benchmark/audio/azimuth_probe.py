@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from avbench.benchmark.audio.grid import wrap_deg
-from avbench.preprocessing.geometry import FloatArray
+from avbench.preprocessing.base.geometry import FloatArray
 
 FEWEST_EXAMPLES = 10
 _STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3)

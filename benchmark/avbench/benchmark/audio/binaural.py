@@ -17,9 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 from avbench.benchmark.audio.ambisonic import camera_components
 from avbench.benchmark.audio.faults import inspect_channels
 from avbench.benchmark.audio.spectra import SPEED_OF_SOUND_M_S, frame_length, stft
-from avbench.benchmark.model_api import SoundClip
-from avbench.preprocessing.geometry import FloatArray
-from avbench.preprocessing.recording import ArrayKind
+from avbench.benchmark.data.pair import SoundClip
+from avbench.preprocessing.base.geometry import FloatArray
+from avbench.preprocessing.recording.recording import ArrayKind
 
 SMALLEST_PAIR_M = 0.02
 """A pair closer than this has no level and hardly a phase difference below 2 kHz."""

@@ -30,9 +30,9 @@ from avbench.benchmark.audio.features import (
     SpectrumAxes,
     direction_spectrum,
 )
-from avbench.benchmark.model_api import SoundClip
-from avbench.preprocessing.atomic import atomic_path
-from avbench.preprocessing.geometry import FloatArray
+from avbench.benchmark.data.pair import SoundClip
+from avbench.preprocessing.base.atomic import atomic_path
+from avbench.preprocessing.base.geometry import FloatArray
 
 _DIGEST_BYTES = 32
 

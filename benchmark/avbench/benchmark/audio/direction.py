@@ -12,7 +12,7 @@ from avbench.benchmark.audio import lag
 from avbench.benchmark.audio.faults import ChannelReport
 from avbench.benchmark.audio.grid import DirectionGrid
 from avbench.benchmark.audio.spectra import SPEED_OF_SOUND_M_S
-from avbench.preprocessing.geometry import FloatArray
+from avbench.preprocessing.base.geometry import FloatArray
 
 SMALLEST_EXTENT_M = 0.005
 """An array thinner than this along an axis tells nothing along it."""

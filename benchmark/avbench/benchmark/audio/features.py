@@ -36,9 +36,9 @@ from avbench.benchmark.audio.grid import azimuth_marginal, directions_in_camera,
 from avbench.benchmark.audio.music import MusicPlan, norm_music, plan_music
 from avbench.benchmark.audio.spectra import band_bins, frame_length, stft
 from avbench.benchmark.audio.srp import SrpPlan, plan_srp, srp_phat
-from avbench.benchmark.model_api import SoundClip
-from avbench.preprocessing.geometry import FloatArray
-from avbench.preprocessing.recording import ArrayKind
+from avbench.benchmark.data.pair import SoundClip
+from avbench.preprocessing.base.geometry import FloatArray
+from avbench.preprocessing.recording.recording import ArrayKind
 
 __all__ = [
     "FEATURE_VERSION",

@@ -19,7 +19,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from avbench.preprocessing.geometry import FloatArray, gravity_aligned_rotation
+from avbench.preprocessing.base.geometry import FloatArray, gravity_aligned_rotation
 
 AZIMUTH_BINS = 360
 DEFAULT_ELEVATION_DEG = (-60.0, -45.0, -30.0, -15.0, 0.0, 15.0, 30.0, 45.0, 60.0)

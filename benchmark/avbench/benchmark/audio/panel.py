@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from avbench.benchmark.audio.features import DirectionSettings, direction_spectrum
 from avbench.benchmark.audio.grid import DirectionGrid
-from avbench.benchmark.model_api import SoundClip
-from avbench.preprocessing.geometry import FloatArray
-from avbench.preprocessing.recording import AmbisonicConvention, Rig
+from avbench.benchmark.data.pair import SoundClip
+from avbench.preprocessing.base.geometry import FloatArray
+from avbench.preprocessing.recording.recording import AmbisonicConvention, Rig
 
 WINDOW_S = 0.4
 _SETTINGS = DirectionSettings(grid=DirectionGrid(azimuth_bins=120, elevation_deg=(-30.0, 0.0, 30.0)))

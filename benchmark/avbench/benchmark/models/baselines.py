@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from avbench.benchmark.model_api import PairInput, PairLabel, PosePrediction
-from avbench.preprocessing.geometry import FloatArray, nearest_rotation
-from avbench.preprocessing.recording import Scale
+from avbench.benchmark.data.pair import PairInput, PairLabel, PosePrediction
+from avbench.preprocessing.base.geometry import FloatArray, nearest_rotation
+from avbench.preprocessing.recording.recording import Scale
 
 FORWARD = np.array([0.0, 0.0, 1.0])
 

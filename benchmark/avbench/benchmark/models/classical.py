@@ -22,8 +22,8 @@ import numpy as np
 import poselib
 from numpy.typing import NDArray
 
-from avbench.benchmark.model_api import PairInput, PosePrediction
-from avbench.preprocessing.geometry import FloatArray, nearest_rotation
+from avbench.benchmark.data.pair import PairInput, PosePrediction
+from avbench.preprocessing.base.geometry import FloatArray, nearest_rotation
 
 FORWARD = (0.0, 0.0, 1.0)
 SEED = 0

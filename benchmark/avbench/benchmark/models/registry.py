@@ -19,12 +19,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from avbench.benchmark.model_api import Modality, Model
-from avbench.benchmark.models.bundle_files import bundle_revision
-from avbench.benchmark.models.learned_entries import LEARNED
-from avbench.benchmark.models.model_entry import ModelEntry
-from avbench.preprocessing.atomic import sha256_of
-from avbench.preprocessing.errors import AvbenchError, InputError, did_you_mean
+from avbench.benchmark.data.pair import Modality, Model
+from avbench.benchmark.models.entry import ModelEntry
+from avbench.benchmark.models.learned.bundle_files import bundle_revision
+from avbench.benchmark.models.learned.entries import LEARNED
+from avbench.preprocessing.base.atomic import sha256_of
+from avbench.preprocessing.base.errors import AvbenchError, InputError, did_you_mean
 
 __all__ = ["BUILT_IN", "ENTRY_POINT_GROUP", "ModelEntry", "describe_error", "find_model", "list_models", "load_model"]
 

@@ -28,9 +28,9 @@ from avbench.benchmark.plots.canvas import (
     series_colour,
     shorten,
 )
-from avbench.benchmark.statistics import FEWEST_GROUPS, Estimate
-from avbench.benchmark.strata import Bin
-from avbench.preprocessing.geometry import FloatArray
+from avbench.benchmark.scoring.bootstrap import FEWEST_GROUPS, Estimate
+from avbench.benchmark.scoring.strata import Bin
+from avbench.preprocessing.base.geometry import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

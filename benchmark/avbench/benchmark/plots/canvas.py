@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from avbench.benchmark.statistics import Estimate
-from avbench.benchmark.tables import number
-from avbench.preprocessing.escape import one_line
+from avbench.benchmark.scoring.bootstrap import Estimate
+from avbench.benchmark.tables.scores import number
+from avbench.preprocessing.base.escape import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

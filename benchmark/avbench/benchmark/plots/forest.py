@@ -25,8 +25,8 @@ from avbench.benchmark.plots.canvas import (
     value_range,
     write,
 )
-from avbench.benchmark.statistics import Estimate
-from avbench.benchmark.tables import number
+from avbench.benchmark.scoring.bootstrap import Estimate
+from avbench.benchmark.tables.scores import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -20,9 +20,9 @@ from avbench.benchmark.plots.canvas import (
     value_range,
     write,
 )
-from avbench.benchmark.statistics import Estimate
-from avbench.preprocessing.escape import one_line
-from avbench.preprocessing.geometry import FloatArray
+from avbench.benchmark.scoring.bootstrap import Estimate
+from avbench.preprocessing.base.escape import one_line
+from avbench.preprocessing.base.geometry import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -16,7 +16,7 @@ from avbench.benchmark.plots.canvas import (
     new_axes,
     series_colour,
 )
-from avbench.preprocessing.geometry import FloatArray
+from avbench.preprocessing.base.geometry import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

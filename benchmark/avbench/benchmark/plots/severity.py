@@ -21,7 +21,7 @@ from avbench.benchmark.plots.canvas import (
     new_axes,
     series_colour,
 )
-from avbench.benchmark.statistics import Estimate
+from avbench.benchmark.scoring.bootstrap import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

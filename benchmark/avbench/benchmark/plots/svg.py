@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 from markupsafe import Markup, escape
 
 from avbench.benchmark.plots.canvas import AXIS, DIM, INK, PAPER, RULE, SERIES_COLOURS, TITLE_BREAK
-from avbench.preprocessing.escape import one_line
+from avbench.preprocessing.base.escape import one_line
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,18 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from avbench.benchmark.conditions import Condition
-from avbench.benchmark.corruptions import Suite
-from avbench.benchmark.dataset import PairDataset
-from avbench.benchmark.evaluate import PARTS_NAME, Progress, RunSettings, remove_run, run_model
-from avbench.benchmark.evaluation_plan import EvaluationPlan
-from avbench.benchmark.models.model_entry import ModelEntry
-from avbench.benchmark.predictions import Predictions
-from avbench.benchmark.run_manifest import run_document
-from avbench.preprocessing.atomic import write_text
-from avbench.preprocessing.documents import read_json
-from avbench.preprocessing.locks import sole_writer
-from avbench.preprocessing.structure import Count, NotNegative
+from avbench.benchmark.conditions.condition import Condition
+from avbench.benchmark.conditions.corruptions import Suite
+from avbench.benchmark.data.dataset import PairDataset
+from avbench.benchmark.evaluation.plan import EvaluationPlan
+from avbench.benchmark.evaluation.run_manifest import run_document
+from avbench.benchmark.models.entry import ModelEntry
+from avbench.benchmark.predictions.file import Predictions
+from avbench.benchmark.running.run import PARTS_NAME, Progress, RunSettings, remove_run, run_model
+from avbench.preprocessing.base.atomic import write_text
+from avbench.preprocessing.base.documents import read_json
+from avbench.preprocessing.base.locks import sole_writer
+from avbench.preprocessing.base.structure import Count, NotNegative
 
 _RUN_NAME = "run.json"
 # Phases of the thread that asks the model, one after the other; those of reading and decoding run beside them.

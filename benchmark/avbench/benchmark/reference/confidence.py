@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from avbench.benchmark.predictions import Predictions
-from avbench.benchmark.statistics import Clusters, Difference, Estimate, Sampled, difference, sample
-from avbench.preprocessing.geometry import FloatArray
+from avbench.benchmark.predictions.file import Predictions
+from avbench.benchmark.scoring.bootstrap import Clusters, Difference, Estimate, Sampled, difference, sample
+from avbench.preprocessing.base.geometry import FloatArray
 
 _CHUNK = 1_000_000  # weights of resamples that are held at once
 

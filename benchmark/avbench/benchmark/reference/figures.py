@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from avbench.benchmark.intervals import ScoredErrors, find_metrics, scored_errors
-from avbench.benchmark.predictions import Predictions
+from avbench.benchmark.predictions.file import Predictions
 from avbench.benchmark.reference.confidence import ConfidenceQuality, confidence_quality, confidences
 from avbench.benchmark.reference.plan import FLOOR, FUSED, Contrast, Row
-from avbench.benchmark.scoring import Counts, Labels, score_condition
-from avbench.benchmark.statistics import Clusters, Difference, Estimate, IntervalNote, Sampled, difference
+from avbench.benchmark.scoring.bootstrap import Clusters, Difference, Estimate, IntervalNote, Sampled, difference
+from avbench.benchmark.scoring.intervals import ScoredErrors, find_metrics, scored_errors
+from avbench.benchmark.scoring.score import Counts, Labels, score_condition
 
 ROTATION = "rotation.mean_deg"
 DIRECTION = "direction.mean_deg"

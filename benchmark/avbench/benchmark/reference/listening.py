@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from avbench.benchmark.conditions import Condition
-from avbench.benchmark.intervals import ScoredErrors, find_metrics, scored_errors
-from avbench.benchmark.models.model_entry import ModelEntry
-from avbench.benchmark.predictions import Predictions
-from avbench.benchmark.probe_scoring import ProbeLoss, ProbeReport, score_probes
-from avbench.benchmark.probes import Probe, ProbePlan
+from avbench.benchmark.conditions.condition import Condition
+from avbench.benchmark.conditions.probes.probe import Probe, ProbePlan
+from avbench.benchmark.models.entry import ModelEntry
+from avbench.benchmark.predictions.file import Predictions
 from avbench.benchmark.reference.figures import COMPARED_METRICS
-from avbench.benchmark.scoring import Labels
-from avbench.benchmark.statistics import Clusters, Difference, difference, sample
+from avbench.benchmark.scoring.bootstrap import Clusters, Difference, difference, sample
+from avbench.benchmark.scoring.intervals import ScoredErrors, find_metrics, scored_errors
+from avbench.benchmark.scoring.probes import ProbeLoss, ProbeReport, score_probes
+from avbench.benchmark.scoring.score import Labels
 
 
 @dataclass(frozen=True)

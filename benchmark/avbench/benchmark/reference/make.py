@@ -10,19 +10,18 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from avbench.benchmark.comparison_tables import Table
-from avbench.benchmark.conditions import Condition, suite_conditions
-from avbench.benchmark.corruptions import Suite, load_suite
-from avbench.benchmark.dataset import PairDataset
-from avbench.benchmark.evaluate import RunSettings
-from avbench.benchmark.model_api import Modality
-from avbench.benchmark.models.bundle_files import SHIPPED, describe_bundle
-from avbench.benchmark.models.learned_entries import LEARNED
-from avbench.benchmark.models.model_entry import ModelEntry
-from avbench.benchmark.origin import ORIGIN_COLUMNS, origin
-from avbench.benchmark.predictions import joined
-from avbench.benchmark.probes import ProbePlan, plan_probes
-from avbench.benchmark.progress_bar import ProgressBar
+from avbench.benchmark.base.progress import ProgressBar
+from avbench.benchmark.base.side_by_side import Check, side_by_side
+from avbench.benchmark.conditions.condition import Condition, suite_conditions
+from avbench.benchmark.conditions.corruptions import Suite, load_suite
+from avbench.benchmark.conditions.probes.probe import ProbePlan, plan_probes
+from avbench.benchmark.data.dataset import PairDataset
+from avbench.benchmark.data.origin import ORIGIN_COLUMNS, origin
+from avbench.benchmark.data.pair import Modality
+from avbench.benchmark.models.entry import ModelEntry
+from avbench.benchmark.models.learned.bundle_files import SHIPPED, describe_bundle
+from avbench.benchmark.models.learned.entries import LEARNED
+from avbench.benchmark.predictions.file import joined
 from avbench.benchmark.reference.answers import Answers, Runner, run_folder
 from avbench.benchmark.reference.export import csv_text, records
 from avbench.benchmark.reference.figures import Cell, compare_cells, score_cells
@@ -37,11 +36,12 @@ from avbench.benchmark.reference.tables import (
     source_table,
     timing_table,
 )
-from avbench.benchmark.scoring import Labels
-from avbench.benchmark.side_by_side import Check, side_by_side
-from avbench.benchmark.statistics import CONFIDENCE, DEFAULT_RESAMPLES, Clusters, draw_clusters
-from avbench.preprocessing.atomic import remove_strays, write_text
-from avbench.preprocessing.errors import InputError
+from avbench.benchmark.running.run import RunSettings
+from avbench.benchmark.scoring.bootstrap import CONFIDENCE, DEFAULT_RESAMPLES, Clusters, draw_clusters
+from avbench.benchmark.scoring.score import Labels
+from avbench.benchmark.tables.comparisons import Table
+from avbench.preprocessing.base.atomic import remove_strays, write_text
+from avbench.preprocessing.base.errors import InputError
 
 _TRAINING_SPLIT = "train"
 _CSV_NAMES = ("scores", "differences", "confidence", "listening", "times")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from avbench.benchmark.reference.figures import ROTATION, Cell
-from avbench.preprocessing.atomic import atomic_path
+from avbench.preprocessing.base.atomic import atomic_path
 
 
 def draw_robustness(path: Path, cells: Sequence[Cell], title: str) -> None:

@@ -7,15 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from avbench.benchmark.conditions import Condition, without_up
-from avbench.benchmark.model_api import Modality
-from avbench.benchmark.models.bundle_files import SHIPPED, describe_bundle
-from avbench.benchmark.models.learned_entries import LEARNED
-from avbench.benchmark.models.model_entry import ModelEntry
+from avbench.benchmark.conditions.condition import Condition, without_up
+from avbench.benchmark.conditions.probes.probe import silence
+from avbench.benchmark.data.pair import Modality
+from avbench.benchmark.models.entry import ModelEntry
+from avbench.benchmark.models.learned.bundle_files import SHIPPED, describe_bundle
+from avbench.benchmark.models.learned.entries import LEARNED
 from avbench.benchmark.models.registry import find_model
-from avbench.benchmark.probes import silence
 from avbench.benchmark.reference.variants import find_variants, models_of
-from avbench.preprocessing.errors import InputError
+from avbench.preprocessing.base.errors import InputError
 
 FLOOR = "mean-motion"
 """The model whose error others are a share of."""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from avbench.benchmark.comparison_tables import Table
-from avbench.benchmark.intervals import all_metrics
-from avbench.benchmark.model_api import Modality
-from avbench.benchmark.probe_scoring import ProbeLoss
-from avbench.benchmark.probes import KIND
+from avbench.benchmark.conditions.probes.probe import KIND
+from avbench.benchmark.data.pair import Modality
 from avbench.benchmark.reference.answers import Timing
 from avbench.benchmark.reference.figures import COMPARED_METRICS, DIRECTION, ROTATION, SHOWN_METRICS, Cell, Gain
 from avbench.benchmark.reference.listening import Listening
 from avbench.benchmark.reference.plan import FLOOR, FUSED, HEAD_SEED, SILENCED
-from avbench.benchmark.statistics import Difference, Estimate
-from avbench.benchmark.tables import difference_text, estimate_text, interval_notes, number
+from avbench.benchmark.scoring.bootstrap import Difference, Estimate
+from avbench.benchmark.scoring.intervals import all_metrics
+from avbench.benchmark.scoring.probes import ProbeLoss
+from avbench.benchmark.tables.comparisons import Table
+from avbench.benchmark.tables.scores import difference_text, estimate_text, interval_notes, number
 
 _SHORT = {
     ROTATION: "rot mean°",

@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from avbench.benchmark.models.bundle_files import BUNDLE_NAME, PARTS_OF_MODEL, BundleDescription, describe_bundle
+from avbench.benchmark.models.learned.bundle_files import (
+    BUNDLE_NAME,
+    PARTS_OF_MODEL,
+    BundleDescription,
+    describe_bundle,
+)
 
 _AUDIO = "audio"
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from avbench.benchmark.corruptions import Condition, Frames
-from avbench.benchmark.intervals import Quantity
-from avbench.benchmark.metrics_spec import load_metrics_spec
+from avbench.benchmark.conditions.corruptions import Condition, Frames
+from avbench.benchmark.metrics.spec import load_metrics_spec
 from avbench.benchmark.plots.recall import RecallCurve
 from avbench.benchmark.plots.severity import SeveritySeries
-from avbench.benchmark.predictions import CLEAN_CONDITION
+from avbench.benchmark.predictions.file import CLEAN_CONDITION
 from avbench.benchmark.report.gather import ReportData, RunData
-from avbench.benchmark.statistics import Clusters, estimate
-from avbench.preprocessing.errors import InputError
-from avbench.preprocessing.geometry import FloatArray
+from avbench.benchmark.scoring.bootstrap import Clusters, estimate
+from avbench.benchmark.scoring.intervals import Quantity
+from avbench.preprocessing.base.errors import InputError
+from avbench.preprocessing.base.geometry import FloatArray
 
 RECALL_STEPS = 80
 CURVE_QUANTITIES = (Quantity.ROTATION, Quantity.DIRECTION, Quantity.TOTAL)

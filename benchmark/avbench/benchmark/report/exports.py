@@ -6,11 +6,11 @@ import csv
 import io
 from collections.abc import Sequence
 
-from avbench.benchmark.intervals import all_metrics
 from avbench.benchmark.report.gather import ReportData
 from avbench.benchmark.report.score_table import ScoreLine, metric_words, shown_metrics
-from avbench.benchmark.tables import markdown_table
-from avbench.preprocessing import escape
+from avbench.benchmark.scoring.intervals import all_metrics
+from avbench.benchmark.tables.scores import markdown_table
+from avbench.preprocessing.base import escape
 
 CSV_NAME = "scores.csv"
 MARKDOWN_NAME = "scores.md"

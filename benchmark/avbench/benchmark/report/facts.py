@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from avbench.benchmark.metrics_spec import load_metrics_spec
-from avbench.benchmark.predictions import CLEAN_CONDITION
+from avbench.benchmark.metrics.spec import load_metrics_spec
+from avbench.benchmark.predictions.file import CLEAN_CONDITION
+from avbench.benchmark.predictions.result_files import RunFile
 from avbench.benchmark.report.gather import ReportData, RunData
 from avbench.benchmark.report.views import Fact
-from avbench.benchmark.result_files import RunFile
-from avbench.benchmark.tables import score_notes
-from avbench.preprocessing.recording import Scale
+from avbench.benchmark.tables.scores import score_notes
+from avbench.preprocessing.recording.recording import Scale
 
 _SHOWN_MESSAGES = 5
 

@@ -9,20 +9,20 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from avbench.benchmark.dataset import PairDataset, open_dataset
-from avbench.benchmark.intervals import ConditionIntervals, ScoredErrors, score_intervals, scored_errors
-from avbench.benchmark.metrics_spec import load_metrics_spec
-from avbench.benchmark.origin import origin, simulated_pairs
+from avbench.benchmark.conditions.probes.probe import PREFIX
+from avbench.benchmark.data.dataset import PairDataset, open_dataset
+from avbench.benchmark.data.origin import origin, simulated_pairs
+from avbench.benchmark.metrics.spec import load_metrics_spec
 from avbench.benchmark.plots.canvas import shorten
-from avbench.benchmark.predictions import CLEAN_CONDITION, Predictions
-from avbench.benchmark.probe_file import ProbesFile, read_probes_file
-from avbench.benchmark.probes import PREFIX
-from avbench.benchmark.result_files import RunFile, read_run_file, read_score_file
-from avbench.benchmark.saved_run import DEFAULT_SPLIT, SavedRun, distinct_names, read_run
-from avbench.benchmark.scoring import Labels, Score, score
-from avbench.benchmark.statistics import Clusters, draw_clusters
-from avbench.preprocessing.errors import InputError
-from avbench.preprocessing.schema import AUDIO_COLUMNS, COLUMNS, IMAGE_COLUMNS
+from avbench.benchmark.predictions.file import CLEAN_CONDITION, Predictions
+from avbench.benchmark.predictions.result_files import RunFile, read_run_file, read_score_file
+from avbench.benchmark.predictions.saved_run import DEFAULT_SPLIT, SavedRun, distinct_names, read_run
+from avbench.benchmark.scoring.bootstrap import Clusters, draw_clusters
+from avbench.benchmark.scoring.intervals import ConditionIntervals, ScoredErrors, score_intervals, scored_errors
+from avbench.benchmark.scoring.probe_file import ProbesFile, read_probes_file
+from avbench.benchmark.scoring.score import Labels, Score, score
+from avbench.preprocessing.base.errors import InputError
+from avbench.preprocessing.format.schema import AUDIO_COLUMNS, COLUMNS, IMAGE_COLUMNS
 
 SCORE_NAME = "score.json"
 RUN_NAME = "run.json"

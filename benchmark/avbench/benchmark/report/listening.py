@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from avbench.benchmark.conditions.probes.probe import SUMMARY, Probe, ProbeKind
 from avbench.benchmark.plots.forest import ForestRow, forest_plot
 from avbench.benchmark.plots.svg import inline_svg
-from avbench.benchmark.probe_file import DifferenceRecord
-from avbench.benchmark.probes import SUMMARY, Probe, ProbeKind
 from avbench.benchmark.report.gather import ReportData, RunData
 from avbench.benchmark.report.score_table import metric_scale, metric_words
 from avbench.benchmark.report.views import Drawn, Panel
-from avbench.benchmark.statistics import Difference
-from avbench.benchmark.tables import difference_text, interval_notes
+from avbench.benchmark.scoring.bootstrap import Difference
+from avbench.benchmark.scoring.probe_file import DifferenceRecord
+from avbench.benchmark.tables.scores import difference_text, interval_notes
 
 LOSS_METRICS = ("rotation.mean_deg", "direction.mean_deg", "total.auc@20")
 

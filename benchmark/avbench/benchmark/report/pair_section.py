@@ -6,7 +6,7 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from avbench.benchmark.predictions import Status
+from avbench.benchmark.predictions.file import Status
 from avbench.benchmark.report.gather import ReportData
 from avbench.benchmark.report.pair_drawings import (
     DrawnSpectrum,
@@ -18,7 +18,7 @@ from avbench.benchmark.report.pair_drawings import (
 from avbench.benchmark.report.pairs import AnswerView, Motion, PairView
 from avbench.benchmark.report.sounds import ChannelSound, FrameSound
 from avbench.benchmark.report.views import series_style
-from avbench.benchmark.tables import number
+from avbench.benchmark.tables.scores import number
 
 _NOTHING_SAID = "-"
 

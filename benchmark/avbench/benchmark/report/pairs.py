@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from avbench.benchmark.audio.direction import Ambiguity, DirectionSpectrum
 from avbench.benchmark.audio.features import direction_spectrum
 from avbench.benchmark.audio.grid import azimuth_elevation_deg, rotation_grid_camera, yaw_between_spectra_deg
-from avbench.benchmark.origin import SIMULATED
-from avbench.benchmark.predictions import CLEAN_CONDITION, Status
+from avbench.benchmark.data.origin import SIMULATED
+from avbench.benchmark.predictions.file import CLEAN_CONDITION, Status
 from avbench.benchmark.report.gather import ReportData, RunData
 from avbench.benchmark.report.sounds import FrameSound, frame_sounds
-from avbench.benchmark.scoring import align, errors_of
-from avbench.preprocessing.geometry import FloatArray, rotation_angle_deg
-from avbench.preprocessing.picture import PictureFormat, encode_picture
-from avbench.preprocessing.recording import Scale
+from avbench.benchmark.scoring.score import align, errors_of
+from avbench.preprocessing.base.geometry import FloatArray, rotation_angle_deg
+from avbench.preprocessing.format.picture import PictureFormat, encode_picture
+from avbench.preprocessing.recording.recording import Scale
 
 MOST_PAIRS = 20
 """A report shows no more: each costs two pictures."""

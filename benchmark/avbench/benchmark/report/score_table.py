@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from avbench.benchmark.intervals import Quantity, all_metrics
-from avbench.benchmark.metrics import ErrorSummary
+from avbench.benchmark.metrics.definitions import ErrorSummary
 from avbench.benchmark.plots.canvas import Scale
 from avbench.benchmark.report.gather import ReportData
-from avbench.benchmark.scoring import Counts, Score
-from avbench.benchmark.statistics import Difference, Estimate
-from avbench.benchmark.tables import CHANGE_METRIC, estimate_text
+from avbench.benchmark.scoring.bootstrap import Difference, Estimate
+from avbench.benchmark.scoring.intervals import Quantity, all_metrics
+from avbench.benchmark.scoring.score import Counts, Score
+from avbench.benchmark.tables.scores import CHANGE_METRIC, estimate_text
 
 SHOWN_METRICS = (
     "rotation.median_deg",

@@ -7,17 +7,13 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from avbench.benchmark.breakdown import StratumScore, break_down
-from avbench.benchmark.comparison import LabelSigma, compare_runs
-from avbench.benchmark.comparison_tables import Table, comparison_tables
-from avbench.benchmark.intervals import Quantity, find_metrics
 from avbench.benchmark.plots.breakdown import BreakdownSeries, breakdown_plot
 from avbench.benchmark.plots.canvas import estimate_ends, value_range
 from avbench.benchmark.plots.forest import ForestRow, forest_plot, headline_plot
 from avbench.benchmark.plots.recall import RecallCurve, recall_plot
 from avbench.benchmark.plots.severity import severity_plot
 from avbench.benchmark.plots.svg import inline_svg
-from avbench.benchmark.predictions import CLEAN_CONDITION
+from avbench.benchmark.predictions.file import CLEAN_CONDITION
 from avbench.benchmark.report.curves import (
     CURVE_QUANTITIES,
     SEVERITY_METRICS,
@@ -28,8 +24,12 @@ from avbench.benchmark.report.curves import (
 from avbench.benchmark.report.gather import ReportData
 from avbench.benchmark.report.score_table import ScoreLine, metric_scale, metric_words, shown_metrics
 from avbench.benchmark.report.views import Cell, Drawn, Key, Panel, ScoreRow, ScoreTable, Tile, series_style
-from avbench.benchmark.strata import StratumColumns, cut_strata, find_strata
-from avbench.benchmark.tables import CHANGE_METRIC, difference_text, interval_notes
+from avbench.benchmark.scoring.breakdown import StratumScore, break_down
+from avbench.benchmark.scoring.comparison import LabelSigma, compare_runs
+from avbench.benchmark.scoring.intervals import Quantity, find_metrics
+from avbench.benchmark.scoring.strata import StratumColumns, cut_strata, find_strata
+from avbench.benchmark.tables.comparisons import Table, comparison_tables
+from avbench.benchmark.tables.scores import CHANGE_METRIC, difference_text, interval_notes
 
 HEADLINE_METRICS = ("total.auc@20", "total.auc@10", "rotation.median_deg", "direction.median_deg")
 _CURVE_TITLES = {

@@ -14,7 +14,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from avbench.benchmark.model_api import SoundClip
+from avbench.benchmark.data.pair import SoundClip
 
 MOST_CHANNELS = 8
 """Channels of a frame that are given; arrays of more are cut to the first."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from avbench.benchmark.intervals import all_metrics
 from avbench.benchmark.report.exports import (
     CSV_NAME,
     LATEX_NAME,
@@ -18,8 +17,9 @@ from avbench.benchmark.report.gather import gather
 from avbench.benchmark.report.page import page_text
 from avbench.benchmark.report.pairs import DEFAULT_PAIRS, DEFAULT_SOUNDING_PAIRS, worst_pairs
 from avbench.benchmark.report.score_table import score_lines
-from avbench.benchmark.tables import interval_notes
-from avbench.preprocessing.atomic import remove_strays, write_text
+from avbench.benchmark.scoring.intervals import all_metrics
+from avbench.benchmark.tables.scores import interval_notes
+from avbench.preprocessing.base.atomic import remove_strays, write_text
 
 
 def write_report(

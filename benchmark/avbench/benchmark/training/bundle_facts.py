@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from avbench.benchmark.data.origin import ORIGIN_COLUMNS, simulated_pairs
 from avbench.benchmark.models.backbones.reloc3r import WEIGHTS_LICENCE
-from avbench.benchmark.models.bundle import BackboneKind
-from avbench.benchmark.models.bundle_files import describe_bundle
-from avbench.benchmark.origin import ORIGIN_COLUMNS, simulated_pairs
-from avbench.benchmark.training.encoders import TRAIN_SPLIT, VALIDATION_SPLIT, Splits, TrainRequest
+from avbench.benchmark.models.learned.bundle import BackboneKind
+from avbench.benchmark.models.learned.bundle_files import describe_bundle
 from avbench.benchmark.training.loop import StageResult
+from avbench.benchmark.training.stages.encoders import TRAIN_SPLIT, VALIDATION_SPLIT, Splits, TrainRequest
 
 
 def training_facts(request: TrainRequest, splits: Splits, stages: Mapping[str, StageResult]) -> dict[str, Any]:

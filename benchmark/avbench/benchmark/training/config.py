@@ -20,17 +20,17 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from avbench.benchmark.audio.binaural_pretraining import EMBEDDING_SIZE, BinauralConfig
-from avbench.benchmark.models.audio_encoder import SoundConfig
 from avbench.benchmark.models.backbones.reloc3r import DEFAULT_IMAGE_SIZE
 from avbench.benchmark.models.backbones.reloc3r_network import Reloc3rConfig
 from avbench.benchmark.models.backbones.tiny import STRIDE, TinyConfig
-from avbench.benchmark.models.bundle import BackboneKind
-from avbench.benchmark.models.network_inputs import MAP_SETTINGS, MAPS
+from avbench.benchmark.models.learned.binaural_pretraining import EMBEDDING_SIZE, BinauralConfig
+from avbench.benchmark.models.learned.bundle import BackboneKind
+from avbench.benchmark.models.learned.encoder import SoundConfig
+from avbench.benchmark.models.learned.inputs import MAP_SETTINGS, MAPS
 from avbench.benchmark.training.loop import Schedule
 from avbench.benchmark.training.precision import Precision
-from avbench.preprocessing.documents import read_toml
-from avbench.preprocessing.errors import InputError, did_you_mean
+from avbench.preprocessing.base.documents import read_toml
+from avbench.preprocessing.base.errors import InputError, did_you_mean
 
 
 class ModelName(StrEnum):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from avbench.benchmark.training.loop import EpochRecord
-from avbench.preprocessing.atomic import atomic_path
+from avbench.preprocessing.base.atomic import atomic_path
 
 
 def write_curves(

@@ -31,12 +31,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from avbench.benchmark.models.checkpoints import load_strictly, read_weights
+from avbench.benchmark.models.learned.checkpoints import load_strictly, read_weights
 from avbench.benchmark.training.precision import Precision
-from avbench.preprocessing.atomic import atomic_path, write_text
-from avbench.preprocessing.documents import read_json
-from avbench.preprocessing.errors import AvbenchError, InputError
-from avbench.preprocessing.structure import Count
+from avbench.preprocessing.base.atomic import atomic_path, write_text
+from avbench.preprocessing.base.documents import read_json
+from avbench.preprocessing.base.errors import AvbenchError, InputError
+from avbench.preprocessing.base.structure import Count
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

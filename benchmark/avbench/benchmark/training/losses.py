@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from avbench.benchmark.models.backbones.two_view import SURE_WITHIN_DEG, rotation_angle_rad
-from avbench.benchmark.models.yaw import spread_on
+from avbench.benchmark.models.learned.yaw import spread_on
 
 DIRECTION_WEIGHT = 0.5
 LENGTH_WEIGHT = 0.3

@@ -13,17 +13,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from avbench.benchmark.model_api import Modality
+from avbench.benchmark.data.pair import Modality
 from avbench.benchmark.models.backbones.reloc3r import WEIGHTS_LICENCE
-from avbench.benchmark.models.bundle_files import PARTS_OF_MODEL, describe_bundle
-from avbench.benchmark.models.learned_entries import LEARNED
-from avbench.benchmark.models.model_entry import ModelEntry
-from avbench.benchmark.tables import markdown_table
+from avbench.benchmark.models.entry import ModelEntry
+from avbench.benchmark.models.learned.bundle_files import PARTS_OF_MODEL, describe_bundle
+from avbench.benchmark.models.learned.entries import LEARNED
+from avbench.benchmark.tables.scores import markdown_table
 from avbench.benchmark.training.config import STANDARD, flat_settings
 from avbench.benchmark.training.loop import StageResult
-from avbench.benchmark.training.stage_table import STAGE_HEADERS, stage_rows, stage_seconds
-from avbench.preprocessing.atomic import write_text
-from avbench.preprocessing.card import HUB_LICENCES
+from avbench.benchmark.training.stages.stage_table import STAGE_HEADERS, stage_rows, stage_seconds
+from avbench.preprocessing.base.atomic import write_text
+from avbench.preprocessing.format.card import HUB_LICENCES
 
 MODEL_CARD_NAME = "MODEL_CARD.md"
 
@@ -284,7 +284,7 @@ def _use(entries: list[ModelEntry]) -> list[str]:
             [
                 "```python",
                 "from pathlib import Path",
-                "from avbench.benchmark.models.learned import LearnedModel",
+                "from avbench.benchmark.models.learned.model import LearnedModel",
                 "",
                 f"model = LearnedModel({arguments})",
                 "# poses = model.predict(pairs), with pairs from open_dataset(folder).inputs(split)",

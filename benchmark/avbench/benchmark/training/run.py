@@ -22,17 +22,21 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
-from avbench.benchmark.audio.binaural_pretraining import EMBEDDING_SIZE
+from avbench.benchmark.base.provenance import device_name, package_versions
 from avbench.benchmark.models.backbones.two_view import TwoViewBackbone
-from avbench.benchmark.models.bundle import BackboneKind, Bundle, Head, save_bundle
-from avbench.benchmark.models.bundle_files import BUNDLE_NAME, describe_bundle
-from avbench.benchmark.models.fusion import GatedConfig, GatedHead, LateConfig, LateHead
-from avbench.benchmark.parts import refuse_other_settings
-from avbench.benchmark.provenance import device_name, package_versions
-from avbench.benchmark.training.background import in_background
+from avbench.benchmark.models.learned.binaural_pretraining import EMBEDDING_SIZE
+from avbench.benchmark.models.learned.bundle import BackboneKind, Bundle, Head, save_bundle
+from avbench.benchmark.models.learned.bundle_files import BUNDLE_NAME, describe_bundle
+from avbench.benchmark.models.learned.fusion import GatedConfig, GatedHead, LateConfig, LateHead
+from avbench.benchmark.running.parts import refuse_other_settings
 from avbench.benchmark.training.bundle_facts import training_facts
 from avbench.benchmark.training.config import HeadName, TrainConfig, flat_settings
-from avbench.benchmark.training.encoders import (
+from avbench.benchmark.training.data.background import in_background
+from avbench.benchmark.training.data.pair_arrays import PARTIAL_SUFFIX, PairArrays
+from avbench.benchmark.training.loop import StageResult
+from avbench.benchmark.training.model_card import TrainingRun, write_model_card
+from avbench.benchmark.training.precision import has_bfloat16
+from avbench.benchmark.training.stages.encoders import (
     TRAINING_VERSION,
     SoundParts,
     Splits,
@@ -46,7 +50,7 @@ from avbench.benchmark.training.encoders import (
     train_sound,
     train_vision,
 )
-from avbench.benchmark.training.head_stage import (
+from avbench.benchmark.training.stages.head_stage import (
     TRAINING_VERSIONS,
     VALIDATION_VERSIONS,
     HeadStage,
@@ -55,15 +59,11 @@ from avbench.benchmark.training.head_stage import (
     Versions,
     make_versions,
 )
-from avbench.benchmark.training.loop import StageResult
-from avbench.benchmark.training.model_card import TrainingRun, write_model_card
-from avbench.benchmark.training.pair_arrays import PARTIAL_SUFFIX, PairArrays
-from avbench.benchmark.training.precision import has_bfloat16
-from avbench.benchmark.training.stages import Embeddings
-from avbench.preprocessing.atomic import atomic_path, remove_strays, sha256_of, write_text
-from avbench.preprocessing.documents import read_json
-from avbench.preprocessing.errors import MissingDependencyError
-from avbench.preprocessing.locks import sole_writer
+from avbench.benchmark.training.stages.stages import Embeddings
+from avbench.preprocessing.base.atomic import atomic_path, remove_strays, sha256_of, write_text
+from avbench.preprocessing.base.documents import read_json
+from avbench.preprocessing.base.errors import MissingDependencyError
+from avbench.preprocessing.base.locks import sole_writer
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,7 +14,7 @@ from typing import Any
 
 import av
 
-from avbench.preprocessing.errors import InputError
+from avbench.preprocessing.base.errors import InputError
 from avbench.preprocessing.media.file_length import boxes
 
 PYAV_MAJOR = int(av.__version__.split(".")[0])

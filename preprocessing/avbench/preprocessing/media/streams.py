@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from avbench.preprocessing.errors import InputError
-from avbench.preprocessing.media.pyav_channels import forget_layout
+from avbench.preprocessing.base.errors import InputError
+from avbench.preprocessing.media.sound.pyav_channels import forget_layout
 
 
 @dataclass(frozen=True)

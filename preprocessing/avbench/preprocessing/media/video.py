@@ -21,7 +21,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from avbench.preprocessing.errors import InputError
+from avbench.preprocessing.base.errors import InputError
 from avbench.preprocessing.media.container import NS_PER_S, open_container, seconds, ticks_to_ns
 from avbench.preprocessing.media.feed import (
     Awaited,
@@ -37,7 +37,7 @@ from avbench.preprocessing.media.file_length import missing_bytes
 from avbench.preprocessing.media.packets import PacketTable, Run, build_packet_table, plan_runs
 from avbench.preprocessing.media.streams import ANY_STREAM, StreamChoice, choose_video
 from avbench.preprocessing.media.upright import Orientation, UprightConverter, frame_orientation
-from avbench.preprocessing.recording import ErrorHandler, Frame
+from avbench.preprocessing.recording.recording import ErrorHandler, Frame
 
 _TOO_LATE_NS = 2**62
 _COUNT_FROM_ZERO = ("matroska,webm", "asf")

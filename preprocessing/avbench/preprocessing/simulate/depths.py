@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avbench.preprocessing.atomic import atomic_path
-from avbench.preprocessing.shards import dataset_shards, iter_rows
-from avbench.preprocessing.simulate.render import render_depth
-from avbench.preprocessing.simulate.world import World, make_world
+from avbench.preprocessing.base.atomic import atomic_path
+from avbench.preprocessing.format.shards import dataset_shards, iter_rows
+from avbench.preprocessing.simulate.pictures.render import render_depth
+from avbench.preprocessing.simulate.scene.world import World, make_world
 from avbench.preprocessing.simulate.write import read_settings
 
 DEPTHS_FOLDER = "depths"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from avbench.preprocessing.atomic import remove_strays
-from avbench.preprocessing.processes import in_workers
-from avbench.preprocessing.simulate.world import RecordingSettings
+from avbench.preprocessing.base.atomic import remove_strays
+from avbench.preprocessing.base.processes import in_workers
+from avbench.preprocessing.simulate.scene.world import RecordingSettings
 from avbench.preprocessing.simulate.write import is_written, write_recording
 
 Task = tuple[Path, RecordingSettings]

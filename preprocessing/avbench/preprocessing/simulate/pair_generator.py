@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avbench.preprocessing.geometry import FloatArray
-from avbench.preprocessing.pair_row import RowSettings, moments_of, pair_rows, poses_of_frames
-from avbench.preprocessing.pairs import PairSettings, choose_pairs
-from avbench.preprocessing.recording import (
+from avbench.preprocessing.base.geometry import FloatArray
+from avbench.preprocessing.format.sound_clip import cut_clip
+from avbench.preprocessing.recording.recording import (
     ErrorHandler,
     Frame,
     Recording,
@@ -26,10 +25,11 @@ from avbench.preprocessing.recording import (
     Trajectory,
     UpSource,
 )
-from avbench.preprocessing.simulate.world import RecordingSettings, World, make_world
-from avbench.preprocessing.simulate.world_sound import SimulatedSound, join_stretches
+from avbench.preprocessing.rows.choose import PairSettings, choose_pairs
+from avbench.preprocessing.rows.make import RowSettings, moments_of, pair_rows, poses_of_frames
+from avbench.preprocessing.simulate.scene.world import RecordingSettings, World, make_world
+from avbench.preprocessing.simulate.sound.world_sound import SimulatedSound, join_stretches
 from avbench.preprocessing.simulate.write import LICENCE, frame_times_s, pose_times_ns
-from avbench.preprocessing.sound_clip import cut_clip
 
 _WHOLE_SHARE = 0.6
 """If clips cover more of a recording than this, all of its sound is computed in one go."""

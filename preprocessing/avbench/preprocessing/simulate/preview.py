@@ -20,12 +20,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avbench.preprocessing.atomic import atomic_path
-from avbench.preprocessing.geometry import FloatArray, gravity_aligned_rotation
-from avbench.preprocessing.media.sound import open_sound_file
-from avbench.preprocessing.recording import Rig
-from avbench.preprocessing.simulate.scene import Box, SignalKind
-from avbench.preprocessing.simulate.world import RecordingSettings, World, make_world
+from avbench.preprocessing.base.atomic import atomic_path
+from avbench.preprocessing.base.geometry import FloatArray, gravity_aligned_rotation
+from avbench.preprocessing.media.sound.source import open_sound_file
+from avbench.preprocessing.recording.recording import Rig
+from avbench.preprocessing.simulate.scene.scene import Box, SignalKind
+from avbench.preprocessing.simulate.scene.world import RecordingSettings, World, make_world
 
 PANEL_GROUP = "avbench.preview_panels"
 """Entry points of functions (samples, sample_rate_hz, rig, time_s, up, height_px, width_px) -> RGB picture."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from avbench.preprocessing.simulate.world import Configuration, RecordingSettings
+from avbench.preprocessing.simulate.scene.world import Configuration, RecordingSettings
 
 STANDARD_NAME = "sim-v1"
 STANDARD_SEED = 1

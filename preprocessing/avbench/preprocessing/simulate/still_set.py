@@ -14,25 +14,25 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from avbench.preprocessing.assembly import Contents, PackSettings, assemble, damaged_shards, describe, holds
-from avbench.preprocessing.atomic import sha256_of
-from avbench.preprocessing.card import DERIVED
-from avbench.preprocessing.errors import InputError
-from avbench.preprocessing.locks import sole_writer
-from avbench.preprocessing.manifest import Manifest, PackedRecording, PreparedRecording, read_manifest
-from avbench.preprocessing.part_record import finish_part, finished_part
-from avbench.preprocessing.processes import in_workers
-from avbench.preprocessing.publish import (
+from avbench.preprocessing.base.atomic import sha256_of
+from avbench.preprocessing.base.errors import InputError
+from avbench.preprocessing.base.locks import sole_writer
+from avbench.preprocessing.base.processes import in_workers
+from avbench.preprocessing.format.card import DERIVED
+from avbench.preprocessing.format.manifest import Manifest, PackedRecording, PreparedRecording, read_manifest
+from avbench.preprocessing.format.shards import Span, payload_bytes, read_span, row_digest, rows_digest, write_rows
+from avbench.preprocessing.prepare.assembly import Contents, PackSettings, assemble, damaged_shards, describe, holds
+from avbench.preprocessing.prepare.part_record import finish_part, finished_part
+from avbench.preprocessing.prepare.publish import (
     PARTS_FOLDER,
     check_is_ours,
     finish_publishing,
     parts_folder,
     remove_leftovers,
 )
-from avbench.preprocessing.recording_part import software_versions
-from avbench.preprocessing.shards import Span, payload_bytes, read_span, row_digest, rows_digest, write_rows
-from avbench.preprocessing.simulate.still import StillClip, still_row
-from avbench.preprocessing.simulate.world import RecordingSettings, make_world
+from avbench.preprocessing.prepare.recording_part import software_versions
+from avbench.preprocessing.simulate.scene.world import RecordingSettings, make_world
+from avbench.preprocessing.simulate.sound.still import StillClip, still_row
 from avbench.preprocessing.simulate.write import read_settings
 
 STATEMENT = (

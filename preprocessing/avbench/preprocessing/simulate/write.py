@@ -23,12 +23,12 @@ import soundfile
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from avbench.preprocessing.atomic import atomic_path, write_text
-from avbench.preprocessing.documents import read_json, structured
-from avbench.preprocessing.errors import InputError
-from avbench.preprocessing.simulate.scene import scene_to_dict
-from avbench.preprocessing.simulate.world import RecordingSettings, World, make_world
-from avbench.preprocessing.structure import shown
+from avbench.preprocessing.base.atomic import atomic_path, write_text
+from avbench.preprocessing.base.documents import read_json, structured
+from avbench.preprocessing.base.errors import InputError
+from avbench.preprocessing.base.structure import shown
+from avbench.preprocessing.simulate.scene.scene import scene_to_dict
+from avbench.preprocessing.simulate.scene.world import RecordingSettings, World, make_world
 
 LICENCE = "CC0-1.0"
 SIMULATOR_VERSION = "1"

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from avbench.preprocessing.errors import InputError
-from avbench.preprocessing.recording import Recording
-from avbench.preprocessing.sources.walk import walk_files
+from avbench.preprocessing.base.errors import InputError
+from avbench.preprocessing.recording.recording import Recording
+from avbench.preprocessing.sources.common.walk import walk_files
 
 __all__ = ["Layout", "RecordingRef", "SourceOptions", "find_recordings", "open_recording"]
 
@@ -68,11 +68,11 @@ def find_recordings(source: Path, options: SourceOptions) -> list[RecordingRef]:
     """
     layout = detect_layout(source)
     if layout is Layout.ARIA:
-        from avbench.preprocessing.sources import aria
+        from avbench.preprocessing.sources.aria import layout as aria
 
         refs = aria.find(source, options)
     else:
-        from avbench.preprocessing.sources import folder_files
+        from avbench.preprocessing.sources.folder import files as folder_files
 
         if options.trajectory is not None:
             raise InputError(
@@ -93,10 +93,10 @@ def open_recording(ref: RecordingRef, options: SourceOptions) -> Recording:
         MissingDependencyError: Its layout needs a package that is not installed.
     """
     if ref.layout is Layout.ARIA:
-        from avbench.preprocessing.sources import aria
+        from avbench.preprocessing.sources.aria import layout as aria
 
         return aria.open_ref(ref, options)
-    from avbench.preprocessing.sources import folder
+    from avbench.preprocessing.sources.folder import layout as folder
 
     return folder.open_ref(ref)
 

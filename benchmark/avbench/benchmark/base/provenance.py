@@ -1,0 +1,130 @@
+"""Where a result comes from: what a stranger needs to make it again."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+import platform
+import resource
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from avbench.benchmark.data.pair import Model
+from avbench.preprocessing.base.atomic import sha256_of
+
+PACKAGES = (
+    "avbench",
+    "numpy",
+    "scipy",
+    "opencv-python-headless",
+    "poselib",
+    "pyarrow",
+    "simplejpeg",
+    "soundfile",
+    "torch",
+)
+"""Packages whose version may change a result."""
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that may change a result, as installed."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """What the run ran on; no name of host or user."""
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": {
+            name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+        },
+    }
+
+
+def peak_memory_mib() -> float:
+    """Largest resident memory of this process so far, in MiB."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")) / 2**10
+    except (OSError, StopIteration, ValueError):
+        pass
+    # Not on Linux, where a new process starts with the peak of the one that started it.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Linux counts in KiB, macOS in bytes.
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def device_name(device: str) -> str | None:
+    """Name of the accelerator that torch calls `device`; None for a processor, or where torch was not imported."""
+    torch = sys.modules.get("torch")
+    if torch is None or not device.startswith("cuda") or not torch.cuda.is_available():
+        return None
+    try:
+        return str(torch.cuda.get_device_name(device))
+    except (AssertionError, RuntimeError, ValueError):  # a model may take names that torch does not know
+        return None
+
+
+def code_sha256() -> str:
+    """Hash over the source of this floor, with which answers may change even though no version did."""
+    root = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*")):
+        if path.suffix in {".py", ".toml"}:
+            digest.update(f"{path.relative_to(root).as_posix()}\t{sha256_of(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def model_code_sha256(model: Model) -> str | None:
+    """Hash of the file that defines a model's class, None where it has none."""
+    try:
+        source = inspect.getsourcefile(type(model))
+    except TypeError:
+        return None
+    return sha256_of(Path(source)) if source and Path(source).is_file() else None
+
+
+def git_state() -> dict[str, Any] | None:
+    """Commit of the checkout that this package runs from, and whether it was changed; None outside a checkout."""
+    folder = Path(__file__).parent
+    # An installed package may lie inside somebody's checkout without belonging to it.
+    if _git(folder, "ls-files", "--error-unmatch", Path(__file__).name) is None:
+        return None
+    commit = _git(folder, "rev-parse", "HEAD")
+    difference = _git(folder, "diff", "HEAD", "--", ":/")
+    status = _git(folder, "status", "--porcelain")
+    if commit is None or difference is None or status is None:
+        return None
+    return {
+        "commit": commit.strip(),
+        "dirty": bool(status.strip()),
+        "diff_sha256": hashlib.sha256(difference.encode()).hexdigest() if difference else None,
+    }
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed arguments
+            ["git", "-C", str(folder), *arguments],  # noqa: S607 - git is where the user has it
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=20,
+            errors="replace",
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout

@@ -1,0 +1,1 @@
+"""The commands of the benchmark, one module each: parse options, call, print."""

@@ -1,0 +1,1 @@
+"""The metrics: their definitions, specification and conformance vectors."""

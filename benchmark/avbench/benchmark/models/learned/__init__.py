@@ -1,0 +1,1 @@
+"""The models with trained weights: networks, inputs, bundles and checkpoints."""

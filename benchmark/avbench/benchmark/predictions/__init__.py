@@ -1,0 +1,1 @@
+"""What models answered: the predictions file, and the saved run around it."""

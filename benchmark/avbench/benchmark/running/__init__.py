@@ -1,0 +1,1 @@
+"""Run a model over a split: batches, the model's own process, parts that survive a kill."""

@@ -1,0 +1,1 @@
+"""Predictions and labels to scores, intervals, breakdowns and comparisons; no model and no picture is needed."""

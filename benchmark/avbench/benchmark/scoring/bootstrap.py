@@ -1,0 +1,438 @@
+"""How sure a number is: bootstrap over groups, paired comparisons, families of tests.
+
+Pairs of one place, take or wearer resemble each other, so groups are resampled, not pairs (cluster bootstrap; Davison
+and Hinkley 1997, section 3.8; Cameron, Gelbach and Miller 2008). Fewer than `FEWEST_GROUPS` groups give no interval;
+fewer than `FEW_GROUPS` give one that is flagged, since it is then known to be too short.
+
+A resample is a vector of counts, one per group. Means, medians and AUCs of all resamples follow from those counts
+without drawing a single pair, and two runs that share the counts are compared pair by pair. `sample` computes a
+statistic of all pairs and of all resamples; an interval, a difference, a contrast or a ratio is then arithmetic on
+these. Pure functions; a seed makes them repeatable.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from avbench.preprocessing.base.geometry import FloatArray
+
+FEWEST_GROUPS = 10
+FEW_GROUPS = 50
+DEFAULT_RESAMPLES = 2000
+CONFIDENCE = 0.95
+POWER = 0.8
+"""Power for which the smallest detectable effect is stated."""
+
+# Groups whose largest errors are looked at before all are: only one resample in e^32 holds none of them.
+_LIKELY_LARGEST = 32
+
+
+class IntervalNote(StrEnum):
+    """What a reader must know about an interval."""
+
+    NONE = ""
+    FEW_GROUPS = "few groups: the interval is likely too short"
+    TOO_FEW_GROUPS = "fewer than 10 groups: no interval"
+    NOTHING_SCORED = "no pair is scored"
+    INFINITE = "infinite errors: no interval"
+    UNSTABLE_RATIO = "what it is divided by is not clear of zero: no interval"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % interval.
+
+    Attributes:
+        value: The statistic of all pairs; NaN where nothing is scored.
+        low: Lower end, None where there is no interval.
+        high: Upper end.
+        groups: Number of groups.
+        pairs: Number of pairs.
+        note: What a reader must know.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    groups: int
+    pairs: int
+    note: IntervalNote
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values; NaN becomes null, infinity the string "inf"."""
+        return {
+            "value": json_number(self.value),
+            "low": json_number(self.low),
+            "high": json_number(self.high),
+            "groups": self.groups,
+            "pairs": self.pairs,
+            "note": str(self.note),
+        }
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One statistic minus another on the same resamples.
+
+    Attributes:
+        estimate: The difference with its interval.
+        standard_error: Bootstrap standard error, None without an interval.
+        smallest_detectable: Size of a true difference that this many groups would show as clear of zero in 80 % of
+            repetitions at the 5 % level, two-sided.
+        p_value: Two-sided p-value of "no difference"; see `difference`.
+    """
+
+    estimate: Estimate
+    standard_error: float | None
+    smallest_detectable: float | None
+    p_value: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values: those of the estimate and the rest."""
+        return {
+            **self.estimate.to_json(),
+            "standard_error": json_number(self.standard_error),
+            "smallest_detectable": json_number(self.smallest_detectable),
+            "p_value": json_number(self.p_value),
+        }
+
+
+@dataclass(frozen=True)
+class Wins:
+    """How often run A is better than run B on a pair.
+
+    Attributes:
+        a_better: Pairs on which A has the smaller error, by more than the tie.
+        ties: Pairs on which neither can be called better.
+        b_better: Pairs on which B has.
+        share: Share of the pairs on which A is better, ties counted half, with its interval; 0.5 is a draw.
+    """
+
+    a_better: int
+    ties: int
+    b_better: int
+    share: Estimate
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values."""
+        return {
+            "a_better": self.a_better,
+            "ties": self.ties,
+            "b_better": self.b_better,
+            "share": self.share.to_json(),
+        }
+
+
+def json_number(value: float | None) -> float | str | None:
+    """A number as strict JSON can hold it: NaN becomes null, an infinity "inf" or "-inf"."""
+    if value is None or math.isnan(value):
+        return None
+    return value if math.isfinite(value) else "inf" if value > 0 else "-inf"
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Which group each pair belongs to, and the drawn resamples.
+
+    Attributes:
+        index: (N,) group number of each pair, 0 to groups - 1.
+        counts: (B, groups) how often each resample holds each group; (0, groups) where there are too few.
+    """
+
+    index: NDArray[np.int64]
+    counts: NDArray[np.float64]
+
+    @property
+    def groups(self) -> int:
+        """Number of groups."""
+        return int(self.counts.shape[1])
+
+    def drawn_sums(self, *values: FloatArray) -> FloatArray:
+        """(len(values), B) sums of (N,) values over the pairs of each resample."""
+        sums = [np.bincount(self.index, weights=one, minlength=self.groups) for one in values]
+        return np.asarray(np.stack(sums) @ self.counts.T)
+
+    def subset(self, keep: NDArray[np.bool_]) -> Clusters:
+        """The same resamples for some of the pairs; groups without one stay, with nothing in them."""
+        return Clusters(self.index[keep], self.counts)
+
+
+Statistic = Callable[[FloatArray, Clusters], tuple[float, FloatArray]]
+"""(N,) values and clusters -> the value of all pairs, and (B,) values of the resamples (NaN for an empty one)."""
+
+
+def draw_clusters(group_ids: Sequence[str], *, resamples: int = DEFAULT_RESAMPLES, seed: int = 0) -> Clusters:
+    """Number the groups and draw the resamples; groups are sorted, so the order of the pairs does not matter."""
+    names, index = np.unique(np.asarray(group_ids, dtype=object).astype(str), return_inverse=True)
+    groups = len(names)
+    if groups < FEWEST_GROUPS:
+        return Clusters(index.astype(np.int64), np.zeros((0, groups)))
+    random = np.random.default_rng(seed)
+    counts = random.multinomial(groups, np.full(groups, 1.0 / groups), size=resamples)
+    return Clusters(index.astype(np.int64), counts.astype(np.float64))
+
+
+def mean_statistic(values: FloatArray, clusters: Clusters) -> tuple[float, FloatArray]:
+    """Mean over pairs; with an infinite value the mean is infinite and the resamples are NaN."""
+    if not np.isfinite(values).all():
+        return float(values.mean()), np.full(len(clusters.counts), np.nan)
+    total, pairs = clusters.drawn_sums(values, np.ones_like(values))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return float(values.mean()) if len(values) else float("nan"), np.asarray(total / pairs)
+
+
+def median_statistic(values: FloatArray, clusters: Clusters) -> tuple[float, FloatArray]:
+    """Median over pairs (the mean of the middle two for an even number)."""
+    if not len(values):
+        return float("nan"), np.full(len(clusters.counts), np.nan)
+    order = np.argsort(values, kind="stable")
+    ranked, index = values[order], clusters.index[order]
+    # The ranked pairs are cut into blocks of about sqrt(N): first the block that holds the middle is found from how
+    # many pairs of each group every block has, then the place in it.
+    width = math.ceil(math.sqrt(len(ranked)))
+    blocks = -(-len(ranked) // width)
+    held = np.zeros((clusters.groups, blocks))
+    np.add.at(held, (index, np.arange(len(index)) // width), 1.0)
+    reached = np.cumsum(clusters.counts @ held, axis=1)
+    total = reached[:, -1]
+    # Positions of the two middle pairs, counted from 1, in the resample written out in full.
+    lower = _ranked_at(np.floor((total + 1) / 2), ranked, index, reached, width, clusters.counts)
+    upper = _ranked_at(np.floor(total / 2 + 1), ranked, index, reached, width, clusters.counts)
+    return float(np.median(values)), np.where(total > 0, (lower + upper) / 2, np.nan)
+
+
+def _ranked_at(
+    position: FloatArray,
+    ranked: FloatArray,
+    index: NDArray[np.int64],
+    reached: FloatArray,
+    width: int,
+    counts: FloatArray,
+) -> FloatArray:
+    """(B,) the value at a position, counted from 1, of each resample written out in ranked order."""
+    block = np.argmax(reached >= position[:, None], axis=1)
+    before = np.where(block > 0, np.take_along_axis(reached, np.maximum(block - 1, 0)[:, None], axis=1)[:, 0], 0.0)
+    place = block[:, None] * width + np.arange(width)
+    # Past the last pair the running count stays as it is, and the first place that reaches the position is taken.
+    inside = np.where(place < len(index), place, 0)
+    drawn = np.where(place < len(index), np.take_along_axis(counts, index[inside], axis=1), 0.0)
+    running = before[:, None] + np.cumsum(drawn, axis=1)
+    found = np.argmax(running >= position[:, None], axis=1)
+    return np.asarray(ranked[inside[np.arange(len(found)), found]])
+
+
+def auc_statistic(threshold_deg: float) -> Statistic:
+    """AUC up to a threshold, as the metrics contract defines it, in per cent.
+
+    The trapezoid under the recall curve of N errors equals the mean of max(0, 1 - e/T) plus e_k / (2 N T), where e_k is
+    the largest error below T: the first term is the area under the steps, the second what the trapezoid adds to them.
+    """
+
+    def statistic(values: FloatArray, clusters: Clusters) -> tuple[float, FloatArray]:
+        below = values < threshold_deg
+        gain = np.where(below, 1.0 - np.where(below, values, 0.0) / threshold_deg, 0.0)
+        largest = np.zeros(clusters.groups)
+        np.maximum.at(largest, clusters.index[below], values[below])
+        point = float("nan")
+        if len(values):
+            point = float(gain.mean() + largest.max(initial=0.0) / (2 * len(values) * threshold_deg))
+        total, pairs = clusters.drawn_sums(gain, np.ones_like(values))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            drawn = (total + _largest_drawn(largest, clusters.counts) / (2 * threshold_deg)) / pairs
+        return 100.0 * point, 100.0 * drawn
+
+    return statistic
+
+
+def _largest_drawn(largest: FloatArray, counts: FloatArray) -> FloatArray:
+    """(B,) largest of (groups,) values, none negative, among the groups that each resample holds."""
+    likely = np.argsort(-largest, kind="stable")[:_LIKELY_LARGEST]
+    held = counts[:, likely] > 0
+    found = np.where(held, largest[likely], 0.0).max(axis=1, initial=0.0)
+    rest = np.flatnonzero(~held.any(axis=1))
+    found[rest] = np.where(counts[rest] > 0, largest, 0.0).max(axis=1, initial=0.0)
+    return np.asarray(found)
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A statistic of all pairs and of every resample.
+
+    Attributes:
+        point: Of all pairs; NaN where nothing is scored.
+        drawn: (B,) of the resamples: NaN for one without a pair, B is 0 where there are too few groups.
+        groups: Groups with a scored pair.
+        pairs: Scored pairs.
+        finite: Whether all values were finite.
+        bounds: What the statistic can be; widening an interval for few groups does not carry it past them.
+    """
+
+    point: float
+    drawn: FloatArray
+    groups: int
+    pairs: int
+    finite: bool = True
+    bounds: tuple[float, float] = (-math.inf, math.inf)
+
+    @property
+    def estimate(self) -> Estimate:
+        """The number with its interval."""
+        low, high, note = None, None, self._note()
+        if note in (IntervalNote.NONE, IntervalNote.FEW_GROUPS):
+            # Ends are taken from the drawn values themselves where some are infinite: nothing to interpolate with.
+            method: tuple[str, str] = ("linear", "linear") if self.finite else ("lower", "higher")
+            usable = self.drawn[~np.isnan(self.drawn)]
+            factor = _small_sample_factor(self.groups)
+            tail = (1 - CONFIDENCE) / 2
+            low = float(np.quantile(usable, tail, method=method[0]))  # type: ignore[call-overload]
+            high = float(np.quantile(usable, 1 - tail, method=method[1]))  # type: ignore[call-overload]
+            low = max(self.point - factor * (self.point - low), self.bounds[0])
+            high = min(self.point + factor * (high - self.point), self.bounds[1])
+        return Estimate(self.point, low, high, self.groups, self.pairs, note)
+
+    def minus(self, other: Sampled) -> Sampled:
+        """The difference on the same resamples."""
+        if not self.pairs or not other.pairs:
+            return Sampled(float("nan"), self.drawn - other.drawn, min(self.groups, other.groups), 0)
+        with np.errstate(invalid="ignore"):
+            point, drawn = float(np.subtract(self.point, other.point)), self.drawn - other.drawn
+        groups, finite = min(self.groups, other.groups), self.finite and other.finite
+        return Sampled(point, drawn, groups, max(self.pairs, other.pairs), finite)
+
+    def over(self, other: Sampled) -> Sampled:
+        """The ratio on the same resamples."""
+        if not self.pairs or not other.pairs:
+            return Sampled(float("nan"), self.drawn - other.drawn, min(self.groups, other.groups), 0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            point, drawn = float(np.divide(self.point, other.point)), self.drawn / other.drawn
+        finite = self.finite and other.finite and math.isfinite(point) and bool(np.isfinite(drawn).all())
+        return Sampled(point, drawn, min(self.groups, other.groups), max(self.pairs, other.pairs), finite)
+
+    def _note(self) -> IntervalNote:
+        if not self.pairs:
+            return IntervalNote.NOTHING_SCORED
+        if self.groups < FEWEST_GROUPS or not len(self.drawn):
+            return IntervalNote.TOO_FEW_GROUPS
+        if not math.isfinite(self.point) or (not self.finite and np.isnan(self.drawn).any()):
+            return IntervalNote.INFINITE
+        return IntervalNote.FEW_GROUPS if self.groups < FEW_GROUPS else IntervalNote.NONE
+
+
+def sample(values: ArrayLike, clusters: Clusters, statistic: Statistic = mean_statistic) -> Sampled:
+    """A statistic of (N,) values and of its resamples; NaN values mark pairs that are not scored and are left out."""
+    array = np.asarray(values, dtype=np.float64)
+    scored = ~np.isnan(array)
+    kept, array = clusters.subset(scored), array[scored]
+    point, drawn = statistic(array, kept)
+    return Sampled(point, drawn, len(np.unique(kept.index)), len(array), bool(np.isfinite(array).all()))
+
+
+def estimate(values: ArrayLike, clusters: Clusters, statistic: Statistic = mean_statistic) -> Estimate:
+    """A statistic of (N,) values with its interval; NaN values mark pairs that are not scored and are left out."""
+    return sample(values, clusters, statistic).estimate
+
+
+def difference(a: Sampled, b: Sampled) -> Difference:
+    """A minus B, where both were sampled with the same resamples: of the same pairs, it is a paired difference.
+
+    The p-value is that of the difference over its bootstrap standard error, under Student's t with one degree of
+    freedom less than there are groups (Cameron, Gelbach and Miller 2008). Read off the tails of B resamples it could
+    not fall below 2 / (B + 1), and a correction over a hundred comparisons would find nothing at all. It is never put
+    below 2^(1 - groups), the smallest that swapping A and B within whole groups could give.
+    """
+    apart = a.minus(b)
+    result = apart.estimate
+    usable = apart.drawn[~np.isnan(apart.drawn)]
+    if result.low is None or len(usable) < 2 or not np.isfinite(usable).all():
+        return Difference(result, None, None, None)
+    freedom = result.groups - 1
+    # Resampling C groups gives a variance of (C-1)/C of the unbiased one.
+    error = float(usable.std(ddof=1)) * math.sqrt(result.groups / freedom)
+    detectable = _detectable_errors(freedom) * error
+    if result.value == 0.0:
+        p_value = 1.0
+    else:
+        tail = float(special.stdtr(freedom, -abs(result.value) / error)) if error > 0 else 0.0
+        p_value = max(2.0 * tail, 2.0 ** -min(freedom, 1000))
+    return Difference(result, error, detectable, p_value)
+
+
+@cache
+def _detectable_errors(freedom: int) -> float:
+    return float(special.stdtrit(freedom, 0.5 + CONFIDENCE / 2) + special.stdtrit(freedom, POWER))
+
+
+def compare(
+    errors_a: ArrayLike, errors_b: ArrayLike, clusters: Clusters, statistic: Statistic = mean_statistic
+) -> Difference:
+    """Paired difference of a statistic, A minus B, on the pairs that both score.
+
+    Args:
+        errors_a: (N,) errors of run A; NaN where a pair is not scored.
+        errors_b: (N,) errors of run B on the same pairs.
+        clusters: Groups of the pairs and the shared resamples.
+        statistic: What is compared.
+    """
+    a, b = _paired(errors_a, errors_b)
+    return difference(sample(a, clusters, statistic), sample(b, clusters, statistic))
+
+
+def wins(errors_a: ArrayLike, errors_b: ArrayLike, clusters: Clusters, *, tie_below: ArrayLike = 0.0) -> Wins:
+    """On how many of the pairs that both score A has the smaller error.
+
+    Args:
+        errors_a: (N,) errors of run A; NaN where a pair is not scored.
+        errors_b: (N,) errors of run B on the same pairs.
+        clusters: Groups of the pairs and the shared resamples.
+        tie_below: (N,) or one number, the label's own sigma: errors that differ by no more, and so also two that both
+            lie under it, are a tie, since another label within its uncertainty could turn the order round. NaN is 0.
+    """
+    a, b = _paired(errors_a, errors_b)
+    scored = ~np.isnan(a)
+    with np.errstate(invalid="ignore"):
+        # Two infinite errors differ by NaN: a tie as well.
+        apart = np.abs(a - b)
+    tied = (apart <= np.nan_to_num(np.asarray(tie_below, dtype=np.float64))) | (a == b)
+    won = np.where(tied, 0.5, a < b)
+    return Wins(
+        a_better=int((won[scored] == 1.0).sum()),
+        ties=int(tied[scored].sum()),
+        b_better=int((won[scored] == 0.0).sum()),
+        share=replace(sample(np.where(scored, won, np.nan), clusters), bounds=(0.0, 1.0)).estimate,
+    )
+
+
+def _paired(errors_a: ArrayLike, errors_b: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    a, b = np.asarray(errors_a, dtype=np.float64), np.asarray(errors_b, dtype=np.float64)
+    if a.shape != b.shape:
+        raise ValueError(f"the runs have {a.shape} and {b.shape} errors: a comparison needs the same pairs")
+    unscored = np.isnan(a) | np.isnan(b)
+    return np.where(unscored, np.nan, a), np.where(unscored, np.nan, b)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down adjustment (Holm 1979): p-values that hold for the whole family, in the given order."""
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    adjusted = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, i in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = largest
+    return adjusted
+
+
+@cache
+def _small_sample_factor(groups: int) -> float:
+    # Resampling C groups gives a variance of (C-1)/C of the unbiased one; the t quantile makes up for estimating it.
+    quantile = 0.5 + CONFIDENCE / 2
+    factor = np.sqrt(groups / (groups - 1)) * special.stdtrit(groups - 1, quantile) / special.ndtri(quantile)
+    return float(factor)

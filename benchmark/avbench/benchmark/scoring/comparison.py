@@ -1,0 +1,327 @@
+"""Run A against run B on the same pairs.
+
+Every condition that both runs answered is compared metric by metric: both values, their paired difference with its
+95 % interval, the smallest effect that this many groups could have shown, and a p-value that Holm's method corrects
+over all rows of the comparison, its family. Differences are those of the scores as they stand; the label's own
+uncertainty decides which pairs are ties when wins are counted. Over the corruptions that both answered, A's errors are
+set in relation to B's, the named baseline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from avbench.benchmark.conditions.corruptions.suites import Condition
+from avbench.benchmark.predictions.file import CLEAN_CONDITION
+from avbench.benchmark.scoring.bootstrap import (
+    CONFIDENCE,
+    Clusters,
+    Difference,
+    Estimate,
+    Sampled,
+    Wins,
+    difference,
+    holm,
+    sample,
+    wins,
+)
+from avbench.benchmark.scoring.intervals import HEADLINES, Metric, Quantity, ScoredErrors, all_metrics, find_metrics
+from avbench.benchmark.scoring.robustness import Robustness, robustness
+from avbench.preprocessing.base.errors import InputError
+from avbench.preprocessing.base.geometry import FloatArray
+
+ROBUSTNESS_METRICS = ("rotation.mean_deg", "direction.mean_deg", "total.mean_deg")
+"""Mean errors of which robustness is summarised; sums of them over severities mean something, sums of AUCs do not."""
+
+
+@dataclass(frozen=True)
+class LabelSigma:
+    """How uncertain N labels are themselves, in degrees; NaN where the source does not say.
+
+    Attributes:
+        rotation_deg: (N,) `pose_sigma_deg` of the pair row.
+        direction_deg: (N,) `direction_sigma_deg`.
+    """
+
+    rotation_deg: FloatArray
+    direction_deg: FloatArray
+
+    @classmethod
+    def of(cls, rotation_deg: ArrayLike, direction_deg: ArrayLike) -> LabelSigma:
+        """From columns of numbers, None where one is not known."""
+        return cls(np.asarray(rotation_deg, dtype=np.float64), np.asarray(direction_deg, dtype=np.float64))
+
+    def tie(self, quantity: Quantity) -> FloatArray:
+        """(N,) what two errors of a pair must differ by to be told apart; 0 where no uncertainty is known.
+
+        The total error is either of the two, so it takes the larger uncertainty. For metres none is stated.
+        """
+        rotation, direction = np.nan_to_num(self.rotation_deg), np.nan_to_num(self.direction_deg)
+        return {
+            Quantity.ROTATION: rotation,
+            Quantity.DIRECTION: direction,
+            Quantity.TOTAL: np.maximum(rotation, direction),
+            Quantity.METRIC_TRANSLATION: np.zeros_like(rotation),
+        }[quantity]
+
+
+@dataclass(frozen=True)
+class MetricComparison:
+    """One metric of one condition.
+
+    Attributes:
+        condition: The condition.
+        metric: Name of the metric.
+        unit: Unit of the values.
+        higher_is_better: Whether more is better.
+        a: Run A's value.
+        b: Run B's value.
+        difference: A minus B, paired.
+        family_p_value: The p-value after Holm's correction over the family, None without an interval.
+    """
+
+    condition: str
+    metric: str
+    unit: str
+    higher_is_better: bool
+    a: Estimate
+    b: Estimate
+    difference: Difference
+    family_p_value: float | None = None
+
+    @property
+    def better(self) -> str | None:
+        """Which run, a or b, is better at the 5 % level for the whole family; None where that is open."""
+        if self.family_p_value is None or self.family_p_value > 1 - CONFIDENCE:
+            return None
+        return "a" if (self.difference.estimate.value > 0) == self.higher_is_better else "b"
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values."""
+        return {
+            "condition": self.condition,
+            "metric": self.metric,
+            "unit": self.unit,
+            "higher_is_better": self.higher_is_better,
+            "a": self.a.to_json(),
+            "b": self.b.to_json(),
+            "difference": self.difference.to_json(),
+            "family_p_value": self.family_p_value,
+            "better": self.better,
+        }
+
+
+@dataclass(frozen=True)
+class WinCount:
+    """On how many pairs of one condition A is better than B.
+
+    Attributes:
+        condition: The condition.
+        quantity: Which error.
+        wins: The counts; errors closer than the label's sigma are ties.
+    """
+
+    condition: str
+    quantity: Quantity
+    wins: Wins
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values."""
+        return {"condition": self.condition, "quantity": str(self.quantity), **self.wins.to_json()}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Run A against run B.
+
+    Attributes:
+        name_a: Name of run A.
+        name_b: Name of run B, the baseline.
+        pairs: Pairs that both are scored on.
+        groups: Groups of these.
+        rows: One per condition and metric: the family of the correction.
+        win_counts: One per condition and kind of error.
+        robustness: By name of a mean error; empty where no corruption was answered by both.
+        left_out: Conditions that only one of the two answered.
+    """
+
+    name_a: str
+    name_b: str
+    pairs: int
+    groups: int
+    rows: tuple[MetricComparison, ...]
+    win_counts: tuple[WinCount, ...]
+    robustness: Mapping[str, Robustness]
+    left_out: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values; `a` and `b` stand for the two runs throughout, differences are A minus B."""
+        return {
+            "a": self.name_a,
+            "b": self.name_b,
+            "confidence": CONFIDENCE,
+            "pairs": self.pairs,
+            "groups": self.groups,
+            "family": len(self.rows),
+            "rows": [row.to_json() for row in self.rows],
+            "wins": [count.to_json() for count in self.win_counts],
+            "robustness": {name: found.to_json() for name, found in self.robustness.items()},
+            "left_out_conditions": list(self.left_out),
+        }
+
+
+def shared_conditions(
+    conditions_a: Sequence[str], conditions_b: Sequence[str], wanted: Sequence[str] = ()
+) -> tuple[list[str], tuple[str, ...]]:
+    """The conditions to compare, in A's order or in that of `wanted`, and those that only one run answered.
+
+    Raises:
+        InputError: A wanted condition was not answered by both, or no condition was.
+    """
+    for condition in wanted:
+        for name, answered in (("A", conditions_a), ("B", conditions_b)):
+            if condition not in answered:
+                raise InputError(
+                    f"condition {condition}",
+                    found=f"run {name} answered {', '.join(answered)}",
+                    expected="a condition that both runs answered",
+                )
+    both = [condition for condition in conditions_a if condition in conditions_b]
+    if not both:
+        raise InputError(
+            "conditions",
+            found=f"{', '.join(conditions_a) or 'none'} in run A and {', '.join(conditions_b) or 'none'} in run B",
+            expected="a condition that both runs answered",
+            hint="evaluate both models with the same suite",
+        )
+    alone = [name for name in dict.fromkeys((*conditions_a, *conditions_b)) if name not in both]
+    return list(wanted) or both, tuple(alone)
+
+
+def compare_runs(
+    errors_a: Sequence[ScoredErrors],
+    errors_b: Sequence[ScoredErrors],
+    clusters: Clusters,
+    *,
+    names: tuple[str, str] = ("A", "B"),
+    metrics: Sequence[Metric] | None = None,
+    sigma: LabelSigma | None = None,
+    left_out: Sequence[str] = (),
+) -> Comparison:
+    """Compare two runs condition by condition.
+
+    Args:
+        errors_a: Errors of run A, one entry per condition.
+        errors_b: Errors of run B on the same pairs, under the same conditions in the same order.
+        clusters: Groups of the pairs and the shared resamples.
+        names: What the runs are called.
+        metrics: What is compared, None for the headlines. Together with the conditions they are the family of Holm's
+            correction: fewer rows, less correction, so choose them before looking.
+        sigma: The uncertainty of the labels, None where it is not known.
+        left_out: Conditions that only one run answered, to be told.
+
+    Raises:
+        ValueError: The runs have other conditions, or another number of pairs than the clusters.
+    """
+    if [one.condition for one in errors_a] != [one.condition for one in errors_b]:
+        raise ValueError("a comparison needs the same conditions of both runs in the same order")
+    count = len(clusters.index)
+    if any(len(one.rotation_deg) != count for one in (*errors_a, *errors_b)):
+        raise ValueError(f"a comparison needs the errors of the {count} pairs that have a group")
+    chosen = find_metrics(HEADLINES) if metrics is None else tuple(metrics)
+    rows: list[MetricComparison] = []
+    counts: list[WinCount] = []
+    for a, b in zip(errors_a, errors_b, strict=True):
+        for metric in chosen:
+            sampled_a, sampled_b = a.sampled(metric, clusters), b.sampled(metric, clusters)
+            apart = difference(sampled_a, sampled_b)
+            rows.append(
+                MetricComparison(
+                    a.condition,
+                    metric.name,
+                    metric.unit,
+                    metric.higher_is_better,
+                    sampled_a.estimate,
+                    sampled_b.estimate,
+                    apart,
+                )
+            )
+        for quantity in dict.fromkeys(metric.quantity for metric in chosen):
+            tie = 0.0 if sigma is None else sigma.tie(quantity)
+            counts.append(
+                WinCount(a.condition, quantity, wins(a.of(quantity), b.of(quantity), clusters, tie_below=tie))
+            )
+    return Comparison(
+        name_a=names[0],
+        name_b=names[1],
+        pairs=count,
+        groups=clusters.groups,
+        rows=tuple(_corrected(rows)),
+        win_counts=tuple(counts),
+        robustness=run_robustness(errors_a, errors_b, clusters),
+        left_out=tuple(left_out),
+    )
+
+
+def _corrected(rows: Sequence[MetricComparison]) -> list[MetricComparison]:
+    p_values = [row.difference.p_value for row in rows]
+    corrected = iter(holm([p_value for p_value in p_values if p_value is not None]))
+    return [
+        row if p_value is None else replace(row, family_p_value=next(corrected))
+        for row, p_value in zip(rows, p_values, strict=True)
+    ]
+
+
+def run_robustness(
+    errors_a: Sequence[ScoredErrors], errors_b: Sequence[ScoredErrors], clusters: Clusters
+) -> dict[str, Robustness]:
+    """Mean corruption error and relative robustness of run A against baseline B, by name of a mean error.
+
+    Conditions that are no corruptions, such as probes of the sound, are not looked at. Of a corruption, the severities
+    that are there are averaged, and one that hits other frames than its recipe says counts as a corruption of its own.
+    Empty without a corruption; an error of which nothing is scored is left out.
+    """
+    severities: dict[str, list[int]] = {}
+    for position, errors in enumerate(errors_a):
+        corruption = corruption_of(errors.condition)
+        if corruption is not None:
+            severities.setdefault(corruption, []).append(position)
+    if not severities:
+        return {}
+    clean = next((number for number, one in enumerate(errors_a) if one.condition == CLEAN_CONDITION), None)
+    found: dict[str, Robustness] = {}
+    for name in ROBUSTNESS_METRICS:
+        metric = all_metrics()[name]
+        if not np.isfinite(errors_a[0].of(metric.quantity)).any():
+            continue
+
+        def means(run: Sequence[ScoredErrors], quantity: Quantity = metric.quantity) -> list[Sampled]:
+            return [sample(one.of(quantity), clusters) for one in run]
+
+        of_a, of_b = means(errors_a), means(errors_b)
+        found[name] = robustness(
+            {corruption: [of_a[i] for i in positions] for corruption, positions in severities.items()},
+            {corruption: [of_b[i] for i in positions] for corruption, positions in severities.items()},
+            None if clean is None else of_a[clean],
+            None if clean is None else of_b[clean],
+        )
+    return found
+
+
+def corruption_of(condition: str) -> str | None:
+    """Name of the corruption of a condition without its severity: "fog" of `fog-3`, "fog-a" of `fog-3-a`.
+
+    None for clean and for conditions that are no corruptions.
+    """
+    try:
+        parsed = Condition.parse(condition)
+    except InputError:
+        return None
+    if parsed.corruption is None:
+        return None
+    return parsed.name.replace(f"-{parsed.severity}", "", 1)

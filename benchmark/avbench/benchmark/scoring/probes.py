@@ -1,0 +1,229 @@
+"""What a model loses when its sound is gone, lies or gets poorer: reliance and harm, paired, with intervals.
+
+- *Audio reliance*: the metric without sound against clean. A model that takes nothing from sound has exactly 0.
+- *Loss* of any probe: the metric under it against clean.
+- *Harm* of a lie: the metric under it against silence. Above 0, the model believes sound that it should have ignored.
+
+All three are losses: positive is worse, whether the metric is an error that rises or an AUC that falls. Every number
+is over the pairs to which the probe can be applied, the same pairs on both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avbench.benchmark.conditions.probes.probe import KIND, PROBES_VERSION, SUMMARY, Probe, ProbeKind, ProbePlan
+from avbench.benchmark.data.pair import Modality
+from avbench.benchmark.models.registry import ModelEntry
+from avbench.benchmark.predictions.file import CLEAN_CONDITION, Predictions, Status
+from avbench.benchmark.scoring.bootstrap import CONFIDENCE, Clusters, Difference, difference, sample
+from avbench.benchmark.scoring.intervals import Metric, ScoredErrors, find_metrics, scored_errors
+from avbench.benchmark.scoring.score import Labels
+from avbench.benchmark.tables.scores import difference_text, interval_notes, text_table
+
+WORST_BY = "rotation.mean_deg"
+"""The metric by which the most harmful lie is named: every pair has a rotation error."""
+
+_SHOWN = ("rotation.mean_deg", "direction.mean_deg", "total.auc@20")
+
+Losses = Mapping[str, Difference]
+"""By name of the metric; positive is worse."""
+
+
+@dataclass(frozen=True)
+class ProbeLoss:
+    """One probe.
+
+    Attributes:
+        probe: Which.
+        pairs: Pairs to which it was applied.
+        left_out: Pairs of the run to which it cannot be applied.
+        why_not: Why not.
+        failed: Pairs on which the model failed under it; they count as the worst error.
+        median_shift_s: Median time between a pair's own clips and what it heard, where that says something.
+        loss: Against clean; empty without pairs.
+        harm: Against silence; empty for a probe that does not lie, and without pairs.
+    """
+
+    probe: Probe
+    pairs: int
+    left_out: int
+    why_not: str
+    failed: int
+    median_shift_s: float | None
+    loss: Losses
+    harm: Losses
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values."""
+        return {
+            "probe": str(self.probe),
+            "kind": str(KIND[self.probe]),
+            "sound": SUMMARY[self.probe],
+            "pairs": self.pairs,
+            "left_out": self.left_out,
+            "left_out_are": self.why_not if self.left_out else None,
+            "failed": self.failed,
+            "median_shift_s": self.median_shift_s,
+            "loss": _losses_json(self.loss),
+            "harm": _losses_json(self.harm) if KIND[self.probe] is ProbeKind.LIES else None,
+        }
+
+
+@dataclass(frozen=True)
+class ProbeReport:
+    """All probes of one run.
+
+    Attributes:
+        model: The model.
+        listens: Whether it says that it looks at sound; if not, it was given none.
+        probes: In the order of `Probe`.
+    """
+
+    model: str
+    listens: bool
+    probes: tuple[ProbeLoss, ...]
+
+    @property
+    def reliance(self) -> Losses:
+        """What is lost when the sound is gone; empty where no pair has sound."""
+        return next(found.loss for found in self.probes if found.probe is Probe.MUTE)
+
+    @property
+    def worst_lie(self) -> ProbeLoss | None:
+        """The lie that harms most, by the mean rotation error; None where no lie could be told."""
+        lies = [found for found in self.probes if WORST_BY in found.harm]
+        return max(lies, key=lambda found: found.harm[WORST_BY].estimate.value, default=None)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values."""
+        worst = self.worst_lie
+        return {
+            "model": self.model,
+            "listens": self.listens,
+            "probes_version": PROBES_VERSION,
+            "confidence": CONFIDENCE,
+            "losses_are": "positive is worse, for errors and for AUC alike",
+            "reliance": _losses_json(self.reliance),
+            "worst_lie": None if worst is None else {"probe": str(worst.probe), "harm": _losses_json(worst.harm)},
+            "probes": [found.to_json() for found in self.probes],
+        }
+
+
+def score_probes(
+    plans: Sequence[ProbePlan],
+    predictions: Predictions,
+    labels: Labels,
+    clusters: Clusters,
+    entry: ModelEntry,
+    *,
+    baseline_threshold_m: float | None = None,
+    under: str = CLEAN_CONDITION,
+) -> ProbeReport:
+    """Reliance, losses and harm of a run that was made under the probes and under clean.
+
+    Args:
+        plans: The probes as planned for the split.
+        predictions: Predictions under clean, or the condition that stands in its place, and under every probe.
+        labels: Labels of the N pairs that count.
+        clusters: Their groups: `draw_clusters(group_ids)`.
+        entry: The model.
+        baseline_threshold_m: Shortest metric baseline with a direction, None for the specification's.
+        under: The condition that held during the probes (`ProbePlan.under`) and that losses are counted from.
+    """
+
+    def errors(condition: str) -> ScoredErrors:
+        return scored_errors(predictions, labels, condition, baseline_threshold_m=baseline_threshold_m)
+
+    heard = errors(under)
+    silent = errors(next(plan.condition.name for plan in plans if plan.probe is Probe.MUTE))
+    found = []
+    for plan in plans:
+        applied = np.array([name in plan.pair_ids for name in labels.pair_id], dtype=np.bool_)
+        probed = errors(plan.condition.name)
+        loss = _losses(probed, heard, applied, clusters)
+        harm = _losses(probed, silent, applied, clusters) if KIND[plan.probe] is ProbeKind.LIES else {}
+        found.append(
+            ProbeLoss(
+                probe=plan.probe,
+                pairs=int(applied.sum()),
+                left_out=int((~applied).sum()),
+                why_not=plan.why_not,
+                failed=_failed(predictions, plan),
+                median_shift_s=plan.median_shift_s,
+                loss=loss,
+                harm=harm,
+            )
+        )
+    return ProbeReport(entry.name, Modality.AUDIO in entry.modalities, tuple(found))
+
+
+def _losses(worse: ScoredErrors, base: ScoredErrors, applied: NDArray[np.bool_], clusters: Clusters) -> Losses:
+    if not applied.any():
+        return {}
+    return {metric.name: _loss(metric, worse, base, applied, clusters) for metric in find_metrics(())}
+
+
+def _loss(
+    metric: Metric, worse: ScoredErrors, base: ScoredErrors, applied: NDArray[np.bool_], clusters: Clusters
+) -> Difference:
+    minuend, subtrahend = (base, worse) if metric.higher_is_better else (worse, base)
+    a, b = (
+        sample(np.where(applied, errors.of(metric.quantity), np.nan), clusters, metric.statistic)
+        for errors in (minuend, subtrahend)
+    )
+    return difference(a, b)
+
+
+def _failed(predictions: Predictions, plan: ProbePlan) -> int:
+    return sum(
+        name in plan.pair_ids and predictions.status[row] is not Status.OK
+        for name, row in predictions.rows_of(plan.condition.name).items()
+    )
+
+
+def _losses_json(losses: Losses) -> dict[str, Any]:
+    return {name: found.to_json() for name, found in losses.items()}
+
+
+def probe_table(report: ProbeReport) -> str:
+    """The probes as a table for a terminal, and what a reader must know about it."""
+    rows = []
+    for found in report.probes:
+        rows.append(_row(f"{found.probe} - clean", KIND[found.probe], found, found.loss))
+        if KIND[found.probe] is ProbeKind.LIES:
+            rows.append(_row(f"{found.probe} - mute", "harm", found, found.harm))
+    heads = ("probe", "sound", "pairs", "rot mean° lost", "dir mean° lost", "AUC@20 lost", "failed")
+    return "\n".join([text_table(heads, rows), *_notes(report)])
+
+
+def _row(name: str, kind: str, found: ProbeLoss, losses: Losses) -> list[str]:
+    cells = [difference_text(losses[metric]) if metric in losses else "-" for metric in _SHOWN]
+    return [name, kind, str(found.pairs), *cells, str(found.failed)]
+
+
+def _notes(report: ProbeReport) -> list[str]:
+    lines = []
+    if not report.listens:
+        lines.append(f"{report.model} does not look at sound and was given none: nothing it answers can change")
+    if report.reliance:
+        lines.append(f"audio reliance (mute - clean), mean rotation: {_told(report.reliance)}")
+    worst = report.worst_lie if report.listens else None
+    if worst is not None:
+        lines.append(f"largest harm (lie - mute), mean rotation: {_told(worst.harm)} by {worst.probe}")
+    for found in report.probes:
+        if found.left_out:
+            lines.append(f"{found.probe}: {found.left_out} pairs {found.why_not} are left out")
+        if found.median_shift_s is not None:
+            lines.append(f"{found.probe}: shifted by {found.median_shift_s:.2f} s in the median")
+    shown = [losses[name].estimate for found in report.probes for losses in (found.loss, found.harm) for name in losses]
+    return lines + interval_notes(shown)
+
+
+def _told(losses: Losses) -> str:
+    return f"{difference_text(losses[WORST_BY])}°"

@@ -1,0 +1,1 @@
+"""Text tables of scores, comparisons and probes."""

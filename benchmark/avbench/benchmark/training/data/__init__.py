@@ -1,0 +1,1 @@
+"""Training pairs: arrays, augmentation, depths, division into parts."""

@@ -1,0 +1,1 @@
+"""The stages of training: encoders, binaural pre-training, heads."""

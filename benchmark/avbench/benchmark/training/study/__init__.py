@@ -1,0 +1,1 @@
+"""The study of binaural pre-training."""

@@ -1,0 +1,1 @@
+"""A board on disk: configuration, entries, labels and scoring."""

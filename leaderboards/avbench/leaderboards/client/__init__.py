@@ -1,0 +1,1 @@
+"""Handing predictions in to a board."""

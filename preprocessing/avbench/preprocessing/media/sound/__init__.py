@@ -1,0 +1,1 @@
+"""Sound by its own clock: sound files, and the sound of containers."""

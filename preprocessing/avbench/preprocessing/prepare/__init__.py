@@ -1,0 +1,1 @@
+"""The pipeline from recordings to a published data set."""

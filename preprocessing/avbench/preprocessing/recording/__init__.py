@@ -1,0 +1,1 @@
+"""A recording in memory: frames, sound, rig, trajectory and pose conventions."""

@@ -1,0 +1,1 @@
+"""Which two moments become a pair, and one pair to one row."""

@@ -1,0 +1,1 @@
+"""Simulated rooms and motion: geometry, furniture, textures, rigs."""

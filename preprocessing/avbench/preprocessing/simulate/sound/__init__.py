@@ -1,0 +1,1 @@
+"""Sound of a simulated room: sources, early reflections, tails, moving arrays."""

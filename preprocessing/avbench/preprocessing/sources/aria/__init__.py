@@ -1,0 +1,1 @@
+"""Project Aria recordings."""

@@ -1,0 +1,1 @@
+"""Files that several layouts have: the rig file, trajectory files."""

@@ -1,0 +1,1 @@
+"""The folder layout: a video with its sound, trajectory and rig file."""

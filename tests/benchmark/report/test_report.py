@@ -1,0 +1,378 @@
+"""Reports: the page and its tables say what the result files say, whoever chose the names in them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from avbench.benchmark.cli.report import report
+from avbench.benchmark.predictions.file import read_predictions
+from avbench.benchmark.report.exports import latex_escape
+from avbench.benchmark.report.score_table import SHOWN_METRICS
+from avbench.benchmark.report.write import write_report
+from avbench.benchmark.scoring.intervals import all_metrics
+from avbench.preprocessing.base.errors import InputError
+from report_page import HOSTILE, make_dataset, make_run, page_words, table_cells
+
+LOSS = {
+    "value": 0.0,
+    "low": 1.0,
+    "high": 4.0,
+    "groups": 12,
+    "pairs": 20,
+    "note": "few groups: the interval is likely too short",
+    "standard_error": 0.5,
+    "smallest_detectable": 1.4,
+    "p_value": 0.01,
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_dataset(tmp_path_factory.mktemp("report") / "data")
+
+
+@pytest.fixture(scope="module")
+def run(data: Path) -> Path:
+    return make_run(data.parent / "run", data)
+
+
+@pytest.fixture(scope="module")
+def page(data: Path, run: Path) -> str:
+    files = write_report([run], data, data.parent / "out" / "report.html")
+    return files[0].read_text(encoding="utf-8")
+
+
+def written(run: Path) -> dict[str, dict]:
+    return {entry["condition"]: entry for entry in json.loads((run / "score.json").read_text())["scores"]}
+
+
+def value_of(entry: dict, metric: str) -> float:
+    """A metric of score.json by its name in the specification."""
+    quantity, kind = metric.split(".")
+    found = entry[quantity]
+    return found["auc"][kind.removeprefix("auc@")] if "@" in kind else found[kind]
+
+
+def test_every_number_of_the_page_is_that_of_the_result_file(page: str, run: Path):
+    cells = table_cells(page)
+    stored = written(run)
+    assert {condition for _, condition, _ in cells} == set(stored)
+    for condition, entry in stored.items():
+        for metric in SHOWN_METRICS:
+            value, _, interval = cells["wobbly", condition, metric].partition(" ")
+            assert value == f"{value_of(entry, metric):.2f}"
+            ends = [float(end) for end in re.findall(r"-?\d+\.?\d*", interval)]
+            estimate = entry["intervals"]["estimates"][metric]
+            assert ends == pytest.approx([estimate["low"], estimate["high"]], abs=0.051)
+        change = entry["intervals"]["change_from_clean"]
+        if change is not None:
+            assert cells["wobbly", condition, "change"].startswith(f"{change['total.auc@20']['value']:+.2f} [")
+        assert cells["wobbly", condition, "pairs"] == "24"
+        assert cells["wobbly", condition, "with_direction"] == "22"
+        assert cells["wobbly", condition, "failed"] == "1"
+
+
+def test_csv_has_every_metric_in_full_precision(page: str, data: Path, run: Path):
+    rows = list(csv.DictReader(io.StringIO((data.parent / "out" / "scores.csv").read_text())))
+    stored = written(run)
+    assert [row["condition"] for row in rows] == list(stored)
+    for row in rows:
+        entry = stored[row["condition"]]
+        for metric in all_metrics():
+            value = value_of(entry, metric)
+            # A length that is infinite because one pair failed is "inf" in both.
+            assert float(row[metric]) == float(value)
+            low = entry["intervals"]["estimates"][metric]["low"]
+            assert row[f"{metric} low"] == ("" if low is None else repr(low))
+        assert (row["pairs"], row["groups"], row["error"], row["data"]) == ("24", "12", "1", "recorded")
+
+
+def test_markdown_and_latex_have_the_cells_of_the_page(page: str, data: Path):
+    cells = table_cells(page)
+    markdown = (data.parent / "out" / "scores.md").read_text()
+    latex = (data.parent / "out" / "scores.tex").read_text()
+    for condition in ("clean", "fog-5", "low_light-1"):
+        row = [cells["wobbly", condition, metric] for metric in SHOWN_METRICS]
+        assert " | ".join(["wobbly", condition, *row]) in markdown
+        assert " & ".join(["wobbly", condition.replace("_", r"\_"), *row]) in latex
+    columns = re.search(r"\\begin\{tabular\}\{(\w+)\}", latex)
+    assert columns is not None
+    lines = [line for line in latex.splitlines() if line.endswith(r"\\")]
+    assert {line.count("&") - line.count(r"\&") for line in lines} == {len(columns.group(1)) - 1}
+    assert "usepackage" not in latex
+    assert "booktabs" not in latex
+
+
+def test_page_tells_what_was_run_counted_and_left_out(page: str, run: Path):
+    words = page_words(page)
+    assert "avbench evaluate data --model wobbly" in words
+    assert "recorded data" in words
+    assert "simulated" not in words.lower()
+    assert "left out are 2 with a baseline under 0.05 m" in words
+    assert "clean: 1 pairs count as 180 degrees: the model raised on 1" in words
+    assert "6 times: ValueError: no matches" in words
+    assert "few groups: the interval is likely too short (12 groups)" in words
+
+
+def test_plots_have_titles_and_all_their_marks(page: str):
+    assert page.count("<svg") == page.count("</svg>")
+    for condition in ("fog", "low light"):
+        assert f"{condition}: pose AUC@20 % by severity" in page
+    # Severities 0, 1, 3 and 5 of fog, and 0, 1 and 5 of low light, once for each of three metrics.
+    assert len(re.findall(r"severity 3: \w+ \w+(@20)? [%°]", page)) == 3
+    assert "severity 5, all corruptions" in page
+    assert "NaN" not in page
+    assert not [place for place in re.findall(r' (?:d|x|y|cx|cy)="([^"]*)"', page) if "nan" in place.lower()]
+
+
+def test_worst_pairs_are_the_worst_and_failed_ones_come_last(data: Path, run: Path, tmp_path: Path):
+    text = write_report([run], data, tmp_path / "r.html", pairs=20)[0].read_text()
+    heads = re.findall(r"<h3>(\d+)\. ([^<]*)</h3>", text)
+    assert [int(place) for place, _ in heads] == list(range(1, 21))
+    errors = [float(words.split("°")[0]) for _, words in heads]
+    assert errors == sorted(errors, reverse=True)
+    assert text.count("<img ") == 40
+    everything = write_report([run], data, tmp_path / "few.html", pairs=0)[0].read_text()
+    assert "<img " not in everything
+    assert "Worst pairs" not in everything
+
+
+def test_a_pair_without_an_answer_says_why(data: Path, tmp_path: Path):
+    silent = make_run(tmp_path / "run", data, conditions=("clean",), failed=24, message=HOSTILE)
+    text = write_report([silent], data, tmp_path / "r.html")[0].read_text()
+    assert "1. no answer" in text
+    assert HOSTILE in page_words(text)
+
+
+def test_names_and_messages_of_strangers_stay_text(data: Path, tmp_path: Path):
+    nasty = make_run(tmp_path / "run", data, model=HOSTILE, message=HOSTILE, conditions=("clean", f"x-{HOSTILE}"))
+    files = write_report([nasty], data, tmp_path / "r.html")
+    text = files[0].read_text()
+    assert text.count("<script>") == 1
+    assert text.count("</script>") == 1
+    assert text.count("</style>") == 1
+    assert (HOSTILE, "clean", "pairs") in table_cells(text)
+    rows = [line for line in files[3].read_text().splitlines() if line.endswith(r" \\") and "condition" not in line]
+    assert len(rows) == 2
+    for row in rows:
+        # Columns are parted by " & "; every other special character is escaped.
+        cells = row.removesuffix(r" \\").split(" & ")
+        assert len(cells) == 2 + len(SHOWN_METRICS) + 1 + 3
+        assert not re.search(r"(?<!\\)[%#_$&~^<>]", "".join(cells).replace("$<$", "").replace("$>$", ""))
+
+
+def test_latex_escape_leaves_no_command():
+    assert latex_escape("50 %_a\nb {x} \\y") == r"50 \%\_a b \{x\} \textbackslash{}y"
+
+
+def test_simulated_data_is_called_so_everywhere(tmp_path: Path):
+    data = make_dataset(tmp_path / "data", pose_source="simulated", up_source="simulated")
+    run = make_run(tmp_path / "run", data, conditions=("clean",))
+    files = write_report([run], data, tmp_path / "r.html")
+    words = page_words(files[0].read_text())
+    assert "All pairs are simulated" in words
+    assert words.count("Split test of simulated data") >= 2
+    assert ",simulated," in files[1].read_text()
+    assert files[2].read_text().startswith("Split test of simulated data")
+    assert files[3].read_text().startswith("% Split test of simulated data")
+
+
+def test_several_runs_stand_side_by_side(data: Path, run: Path, tmp_path: Path):
+    other = make_run(tmp_path / "other", data, model="steady", noise_deg=1.0)
+    text = write_report([run, other], data, tmp_path / "r.html")[0].read_text()
+    cells = table_cells(text)
+    for folder, name in ((run, "wobbly"), (other, "steady")):
+        for condition, entry in written(folder).items():
+            assert cells[name, condition, "rotation.mean_deg"].startswith(f"{entry['rotation']['mean_deg']:.2f} ")
+    words = page_words(text)
+    assert "Run against run" in words
+    assert "steady against wobbly: 24 pairs in 12 groups" in words
+    assert "wobbly, clean" in words
+    assert "steady, severity 5, all corruptions" in words
+
+
+def test_runs_of_one_model_are_told_apart(data: Path, run: Path, tmp_path: Path):
+    again = make_run(tmp_path / "again", data)
+    cells = table_cells(write_report([run, again], data, tmp_path / "r.html")[0].read_text())
+    assert {name for name, _, _ in cells} == {"wobbly (run)", "wobbly (again)"}
+
+
+def test_few_groups_give_numbers_without_intervals(tmp_path: Path):
+    data = make_dataset(tmp_path / "data", groups=3)
+    run = make_run(tmp_path / "run", data)
+    text = write_report([run], data, tmp_path / "r.html")[0].read_text()
+    assert table_cells(text)["wobbly", "clean", "rotation.mean_deg"].count("[") == 0
+    assert "fewer than 10 groups: no interval (3 groups)" in page_words(text)
+
+
+def test_pairs_without_sound_and_up_have_their_reason(tmp_path: Path):
+    silent = dict.fromkeys(("audio_a", "audio_b", "audio_sample_rate_hz", "audio_channels", "array_kind"))
+    silent |= {f"audio_valid_{end}_{view}": None for end in ("start", "stop") for view in "ab"}
+    nothing = {"mic_positions_m": None, "up_a": None, "up_b": None, "up_source": None, "level_a_dbfs": None}
+    data = make_dataset(tmp_path / "data", **silent, **nothing, level_b_dbfs=None)
+    run = make_run(tmp_path / "run", data, conditions=("clean",))
+    text = write_report([run], data, tmp_path / "r.html")[0].read_text()
+    words = page_words(text)
+    assert "frame a: no direction spectrum: the pair has no sound" in words
+    assert "camera axes of frame a, up is not known" in words
+    assert "<audio" not in text
+
+
+def test_a_limited_run_is_scored_on_its_pairs_and_says_so(data: Path, tmp_path: Path):
+    part = make_run(tmp_path / "part", data, limit=10)
+    text = write_report([part], data, tmp_path / "r.html")[0].read_text()
+    assert table_cells(text)["wobbly", "clean", "pairs"] == "10"
+    assert "Only the first 10 pairs of the split were answered: no result to report." in page_words(text)
+
+
+def test_the_threshold_that_a_run_was_scored_with_is_kept(data: Path, tmp_path: Path):
+    strict = make_run(tmp_path / "strict", data, threshold_m=0.45)
+    text = write_report([strict], data, tmp_path / "r.html")[0].read_text()
+    counted = written(strict)["clean"]["counts"]["with_direction"]
+    assert 0 < counted < 22
+    assert table_cells(text)["wobbly", "clean", "with_direction"] == str(counted)
+    assert "from a baseline of 0.45 m" in page_words(text)
+
+
+def test_golden_mismatches_are_told_above_all_numbers(data: Path, tmp_path: Path):
+    off = make_run(tmp_path / "off", data, golden_mismatches=["fog at severity 3: 12 here, 34 shipped"])
+    words = page_words(write_report([off], data, tmp_path / "r.html")[0].read_text())
+    assert words.index("fog at severity 3: 12 here, 34 shipped") < words.index("Scores")
+
+
+PROBES = {
+    "probes": [
+        {
+            "probe": probe,
+            "kind": kind,
+            "pairs": 20,
+            "left_out": 4,
+            "left_out_are": "without sound",
+            "loss": {"rotation.mean_deg": {**LOSS, "value": value}},
+            "harm": {"rotation.mean_deg": {**LOSS, "value": -value}} if kind == "lies" else None,
+        }
+        for probe, kind, value in (("mute", "gone", 2.5), ("mirrored", "lies", 7.25))
+    ]
+}
+
+
+def test_listening_probes_are_told_as_losses_and_not_among_the_scores(data: Path, tmp_path: Path):
+    run = make_run(tmp_path / "run", data, conditions=("clean", "probe-mute", "probe-mirrored"))
+    (run / "probes.json").write_text(json.dumps(PROBES))
+    text = write_report([run], data, tmp_path / "r.html")[0].read_text()
+    assert {condition for _, condition, _ in table_cells(text)} == {"clean"}
+    words = page_words(text)
+    assert "mute gone 20 +2.50 [+1.0, +4.0]*" in words
+    assert "mirrored lies 20 +7.25 [+1.0, +4.0]*" in words
+    assert "-7.25" in words
+    assert "mute: 4 pairs without sound are left out" in words
+    (run / "probes.json").write_text(json.dumps({"probes": [{"probe": "telepathy"}]}))
+    with pytest.raises(InputError, match=r"probes\.json: probes\[1\]\.probe: found 'telepathy', expected one of mute"):
+        write_report([run], data, tmp_path / "r.html")
+
+
+def test_probes_of_other_predictions_are_refused(data: Path, tmp_path: Path):
+    run = make_run(tmp_path / "run", data, conditions=("clean", "probe-mute", "probe-mirrored"))
+    own = read_predictions(run / "predictions.parquet").content_sha256()
+    (run / "probes.json").write_text(json.dumps({"predictions_sha256": own, **PROBES}))
+    assert "does not say of which predictions" not in page_words(
+        write_report([run], data, tmp_path / "r.html")[0].read_text()
+    )
+    (run / "probes.json").write_text(json.dumps({"predictions_sha256": "0" * 64, **PROBES}))
+    refused = (
+        r"run/probes\.json: found the probes of other predictions, expected those of predictions\.parquet beside it"
+    )
+    with pytest.raises(InputError, match=refused):
+        write_report([run], data, tmp_path / "r.html")
+    # A file that does not say is shown with a note, unless the predictions have no such conditions.
+    (run / "probes.json").write_text(json.dumps(PROBES))
+    words = page_words(write_report([run], data, tmp_path / "r.html")[0].read_text())
+    assert "wobbly: probes.json does not say of which predictions it is" in words
+    unprobed = make_run(tmp_path / "unprobed", data, conditions=("clean", "probe-mute"))
+    (unprobed / "probes.json").write_text(json.dumps(PROBES))
+    with pytest.raises(InputError, match="the probes of other predictions"):
+        write_report([unprobed], data, tmp_path / "r.html")
+
+
+def test_a_run_without_clean_has_what_it_has(data: Path, tmp_path: Path):
+    corrupted = make_run(tmp_path / "run", data, conditions=("fog-1", "fog-3", "mine"))
+    text = write_report([corrupted], data, tmp_path / "r.html")[0].read_text()
+    assert {condition for _, condition, _ in table_cells(text)} == {"fog-1", "fog-3", "mine"}
+    words = page_words(text)
+    assert "severity 3, all corruptions" in words
+    assert "Other conditions" in words
+    assert "Worst pairs" not in words
+
+
+def test_runs_that_share_no_condition_are_called_so(data: Path, tmp_path: Path):
+    first = make_run(tmp_path / "a", data, conditions=("clean", "fog-1"), model="one")
+    other = make_run(tmp_path / "b", data, conditions=("fog-3", "low_light-5", "fog-5", "low_light-1"), model="two")
+    said: list[str] = []
+    page = write_report([first, other], data, tmp_path / "r.html", say=said.append)[0].read_text()
+    words = "these runs share no condition (one: clean, fog-1; two: fog-3, low_light-5, fog-5, ...)"
+    assert len(said) == 1
+    assert said[0].startswith(words)
+    assert words in page_words(page)
+    said.clear()
+    third = make_run(tmp_path / "c", data, conditions=("fog-1",), model="three")
+    write_report([first, third], data, tmp_path / "r.html", say=said.append)
+    assert said == []
+
+
+def test_the_same_report_twice_is_the_same_file(data: Path, run: Path, tmp_path: Path):
+    first, second = (write_report([run], data, tmp_path / name / "r.html") for name in "ab")
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_what_cannot_stand_in_one_report_is_refused(data: Path, run: Path, tmp_path: Path):
+    out = tmp_path / "r.html"
+    with pytest.raises(InputError, match="predictions of a run"):
+        write_report([tmp_path / "nowhere"], data, out)
+    other_data = make_dataset(tmp_path / "other", pairs=12)
+    with pytest.raises(InputError, match="predictions on the data set"):
+        write_report([run], other_data, out)
+    part = make_run(tmp_path / "part", data, limit=10)
+    with pytest.raises(InputError, match="found limit 10, expected None"):
+        write_report([run, part], data, out)
+    strict = make_run(tmp_path / "strict", data, threshold_m=0.2)
+    with pytest.raises(InputError, match=r"baseline threshold 0\.2"):
+        write_report([run, strict], data, out)
+    with pytest.raises(InputError, match="val"):
+        write_report([run], data, out, split="val")
+    assert not out.exists()
+
+
+def test_a_score_of_other_predictions_is_refused(data: Path, tmp_path: Path):
+    mixed = make_run(tmp_path / "mixed", data)
+    stored = json.loads((mixed / "score.json").read_text())
+    (mixed / "score.json").write_text(json.dumps({**stored, "predictions_sha256": "0" * 64}))
+    with pytest.raises(InputError, match="the score of other predictions"):
+        write_report([mixed], data, tmp_path / "r.html")
+    (mixed / "score.json").write_text("{")
+    with pytest.raises(InputError, match=r"score\.json: found no readable JSON"):
+        write_report([mixed], data, tmp_path / "r.html")
+
+
+def test_predictions_of_others_need_neither_score_nor_manifest(data: Path, run: Path, tmp_path: Path):
+    lone = tmp_path / "theirs.parquet"
+    lone.write_bytes((run / "predictions.parquet").read_bytes())
+    text = write_report([lone], data, tmp_path / "r.html")[0].read_text()
+    assert table_cells(text)["wobbly", "clean", "pairs"] == "24"
+
+
+def test_the_verb_writes_the_files_and_names_them(data: Path, run: Path, tmp_path: Path):
+    out = tmp_path / "page.html"
+    result = CliRunner().invoke(report, [str(run), str(data), "-o", str(out), "--pairs", "2"])
+    assert result.exit_code == 0, result.output
+    assert out.is_file()
+    for name in ("scores.csv", "scores.md", "scores.tex"):
+        assert str(tmp_path / name) in result.output
+        assert (tmp_path / name).is_file()
