@@ -9,12 +9,14 @@ import platform
 import resource
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from avbench.benchmark.data.pair import Model
+from avbench.preprocessing import base
 from avbench.preprocessing.base.atomic import sha256_of
+from avbench.preprocessing.base.source_code import files_sha256
 
 PACKAGES = (
     "avbench",
@@ -28,6 +30,12 @@ PACKAGES = (
     "torch",
 )
 """Packages whose version may change a result."""
+
+ANSWERING_ROOMS = ("running", "models", "audio", "conditions", "data")
+"""Rooms of this area with a say in what a model is given and answers."""
+
+ANSWERING_FILES = ("base/geometry.py", "format/picture.py", "format/sound_clip.py")
+"""The same in the area of preprocessing."""
 
 
 def package_versions() -> dict[str, str]:
@@ -78,17 +86,21 @@ def device_name(device: str) -> str | None:
         return None
 
 
+@cache
 def code_sha256() -> str:
-    """Hash over the source of this floor, with which answers may change even though no version did."""
-    root = Path(__file__).parents[1]
-    digest = hashlib.sha256()
-    for path in sorted(root.rglob("*")):
-        if path.suffix in {".py", ".toml"}:
-            digest.update(f"{path.relative_to(root).as_posix()}\t{sha256_of(path)}\n".encode())
-    return digest.hexdigest()
+    """Hash over the source that may change an answer though no version did; comments and docstrings do not count."""
+    return answering_code_sha256(Path(__file__).parents[1], Path(base.__file__).parents[1])
 
 
-def model_code_sha256(model: Model) -> str | None:
+def answering_code_sha256(benchmark: Path, preprocessing: Path) -> str:
+    """The same for any two folders with the sources of the areas."""
+    rooms = [path for room in ANSWERING_ROOMS for path in (benchmark / room).rglob("*")]
+    above = files_sha256(benchmark, (path for path in rooms if path.suffix in {".py", ".toml"}))
+    below = files_sha256(preprocessing, (preprocessing / name for name in ANSWERING_FILES))
+    return hashlib.sha256(f"{above}{below}".encode()).hexdigest()
+
+
+def model_code_sha256(model: object) -> str | None:
     """Hash of the file that defines a model's class, None where it has none."""
     try:
         source = inspect.getsourcefile(type(model))
