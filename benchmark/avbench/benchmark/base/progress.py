@@ -3,7 +3,35 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import Any
+
+
+def bar_of(
+    items: Iterable[Any] | None = None,
+    *,
+    desc: str,
+    unit: str,
+    total: int | None = None,
+    initial: int = 0,
+    position: int | None = None,
+    shown: bool = True,
+) -> Any:
+    """A tqdm bar over items, or one to update by hand; it is drawn on a terminal only.
+
+    Args:
+        items: What is gone through; None for a bar that is updated by hand.
+        desc: Stands before the bar.
+        unit: What is counted.
+        total: How many there are.
+        initial: How many an earlier run did.
+        position: Line of the bar among several.
+        shown: Whether there is one at all.
+    """
+    from tqdm import tqdm
+
+    disable = None if shown else True
+    return tqdm(items, desc=desc, unit=unit, total=total, initial=initial, position=position, disable=disable)
 
 
 class ProgressBar:

@@ -464,7 +464,8 @@ def _write_probes(
     import json
 
     from avbench.benchmark.scoring.bootstrap import draw_clusters
-    from avbench.benchmark.scoring.probes import probe_table, score_probes
+    from avbench.benchmark.scoring.probes import score_probes
+    from avbench.benchmark.tables.probes import probe_table
     from avbench.preprocessing.base.atomic import write_text
 
     groups = dataset.table(settings.split, ("group_id",), limit=settings.limit).column("group_id").to_pylist()

@@ -29,8 +29,8 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from tqdm import tqdm
 
+from avbench.benchmark.base.progress import bar_of
 from avbench.benchmark.models.learned.checkpoints import load_strictly, read_weights
 from avbench.benchmark.training.precision import Precision
 from avbench.preprocessing.base.atomic import atomic_path, write_text
@@ -255,13 +255,13 @@ def _train(
     state = _State.load(files.state, stage, optimiser)
     task, prepared = accelerator.prepare(stage.task, optimiser)
     autocast = torch.autocast(accelerator.device.type, torch.bfloat16, enabled=schedule.precision is Precision.BFLOAT16)
-    bar = tqdm(
+    bar = bar_of(
         total=total,
         initial=state.done,
         desc=stage.name,
         unit="step",
         position=bar_position,
-        disable=None if main else True,
+        shown=main,
     )
     # A bar is drawn on a terminal only; a log gets lines.
     logged = main and bar.disable

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from scipy.io import wavfile
 
 from avbench.preprocessing.base.errors import InputError
-from avbench.preprocessing.media.sound.block import DTYPE_OF_FORMAT
-from avbench.preprocessing.recording.recording import SampleFormat, SoundSource
+from avbench.preprocessing.recording.recording import DTYPE_OF_FORMAT, SampleFormat, SoundSource
 
 SILENCE_DBFS = -200.0
 """Level that stands for silence, and the lowest that is given."""

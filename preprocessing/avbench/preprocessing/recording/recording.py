@@ -146,6 +146,15 @@ class SampleFormat(StrEnum):
     FLOAT32 = "float32"
 
 
+DTYPE_OF_FORMAT = {
+    SampleFormat.INT16: "int16",
+    SampleFormat.INT24: "int32",
+    SampleFormat.INT32: "int32",
+    SampleFormat.FLOAT32: "float32",
+}
+"""NumPy's type of the samples of each format."""
+
+
 @dataclass(frozen=True)
 class Frame:
     """One decoded frame: RGB of shape (height, width, 3), uint8, with its presentation time."""

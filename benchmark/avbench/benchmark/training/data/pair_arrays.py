@@ -20,9 +20,9 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-from tqdm import tqdm
 
 from avbench.benchmark.audio.features import FEATURE_VERSION
+from avbench.benchmark.base.progress import bar_of
 from avbench.benchmark.data.dataset import PairDataset, open_dataset
 from avbench.benchmark.data.pair import Modality, PairInput
 from avbench.benchmark.metrics.spec import load_metrics_spec
@@ -323,7 +323,7 @@ def _build(
     starts = range(0, count, _BLOCK_PAIRS)
     blocks = [(dataset, split, start, min(count, start + _BLOCK_PAIRS), partial, maker) for start in starts]
     with closing(in_workers(_fill, blocks, jobs)) as work:
-        for _ in tqdm(work, total=len(blocks), desc=title, unit="block", disable=None):
+        for _ in bar_of(work, total=len(blocks), desc=title, unit="block"):
             pass
     (partial / _KEY_NAME).write_text(json.dumps(key, sort_keys=True), encoding="utf-8")
     partial.rename(folder)

@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from tqdm import tqdm
 
+from avbench.benchmark.base.progress import bar_of
 from avbench.benchmark.models.learned.binaural_pretraining import (
     EMBEDDING_SIZE,
     BinauralNetwork,
@@ -177,9 +177,7 @@ def pair_embeddings(
         partial.mkdir(parents=True)
         rows = np.flatnonzero(np.asarray(arrays.ears))
         blocks = [rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK)]
-        with tqdm(
-            total=len(names) * len(blocks), desc="embeddings", unit="block", position=bar_position, disable=None
-        ) as bar:
+        with bar_of(total=len(names) * len(blocks), desc="embeddings", unit="block", position=bar_position) as bar:
             for name, ears in names.items():
                 shape = (len(arrays), EMBEDDING_SIZE)
                 out = new_array(partial / f"{name}.npy", shape, np.float16)

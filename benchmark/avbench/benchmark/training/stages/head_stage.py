@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from tqdm import tqdm
 
+from avbench.benchmark.base.progress import bar_of
 from avbench.benchmark.models.backbones.two_view import TwoViewBackbone, TwoViewFeatures
 from avbench.benchmark.models.learned.encoder import SoundEncoder, SoundFeatures
 from avbench.benchmark.models.learned.fusion import FusedPose, GatedHead, LateHead, Level, miss_grid_deg
@@ -125,7 +125,7 @@ def make_versions(
         encoder.to(device).eval()
     blocks = range(0, len(rows), _BLOCK)
     versions: list[dict[str, Tensor]] = []
-    with tqdm(total=len(plan.corrupted_share) * len(blocks), desc="encoders", unit="block", disable=None) as bar:
+    with bar_of(total=len(plan.corrupted_share) * len(blocks), desc="encoders", unit="block") as bar:
         for number, share in enumerate(plan.corrupted_share):
             parts: list[dict[str, Tensor]] = []
             for start in blocks:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from avbench.benchmark.audio.azimuth_probe import azimuth_error_deg, folded_azimuth_deg, linear_probe_deg
+from avbench.benchmark.base.progress import bar_of
 from avbench.benchmark.models.learned.binaural_pretraining import (
     BinauralNetwork,
     difference_l1,
@@ -92,7 +92,7 @@ class HeldOutSplit:
 def frame_embeddings(network: BinauralNetwork, ears: LabelledEars, title: str) -> NDArray[np.float32]:
     """Embeddings (2 N, 1024) of frames a, then of frames b; `title` stands before the progress bar."""
     parts = []
-    with tqdm(total=2 * len(ears), desc=f"embeddings of {title}", unit="clip", disable=None) as bar:
+    with bar_of(total=2 * len(ears), desc=f"embeddings of {title}", unit="clip") as bar:
         for clips in (ears.ears_a, ears.ears_b):
             for start in range(0, len(clips), _BLOCK):
                 parts.append(embed(network, clips[start : start + _BLOCK].astype(np.float32)))
@@ -105,7 +105,7 @@ def _differences(network: BinauralNetwork, ears: LabelledEars, title: str) -> di
     """L1 (N,) of the network for the `own` and the `other` view, and of `zero` difference, both ways round."""
     device = network.window.device
     sums: dict[str, list[FloatArray]] = {"own": [], "other": [], "zero": []}
-    with tqdm(total=len(ears), desc=f"differences of {title}", unit="pair", disable=None) as bar:
+    with bar_of(total=len(ears), desc=f"differences of {title}", unit="pair") as bar:
         for start in range(0, len(ears), _BLOCK):
             a, b = (
                 torch.from_numpy(clips[start : start + _BLOCK].astype(np.float32)).to(device)

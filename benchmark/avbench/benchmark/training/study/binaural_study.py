@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tqdm import tqdm
 
 from avbench.benchmark.audio.azimuth_probe import FEWEST_EXAMPLES, in_last_groups
+from avbench.benchmark.base.progress import bar_of
 from avbench.benchmark.data.dataset import PairDataset, open_dataset
 from avbench.benchmark.models.learned.binaural_pretraining import (
     BinauralConfig,
@@ -247,7 +247,7 @@ def _given(weights: Path) -> tuple[BinauralNetwork, Mapping[str, Any]]:
 def _heard(
     request: StudyRequest, dataset: PairDataset, split: str, config: BinauralConfig, most_pairs: int
 ) -> LabelledEars:
-    with tqdm(desc=f"ears of {split}", unit="pair", disable=None) as bar:
+    with bar_of(desc=f"ears of {split}", unit="pair") as bar:
 
         def progress(done: int, count: int) -> None:
             bar.total = count

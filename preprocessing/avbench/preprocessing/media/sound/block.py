@@ -9,17 +9,8 @@ from numpy.typing import NDArray
 
 from avbench.preprocessing.base.errors import InputError
 from avbench.preprocessing.media.container import NS_PER_S, seconds
-from avbench.preprocessing.recording.recording import SampleFormat
 
 SoundBlock = NDArray[np.generic]
-
-DTYPE_OF_FORMAT = {
-    SampleFormat.INT16: "int16",
-    SampleFormat.INT24: "int32",
-    SampleFormat.INT32: "int32",
-    SampleFormat.FLOAT32: "float32",
-}
-"""NumPy's type of the samples of each format."""
 
 
 def check_range(start: int, stop: int, samples: int) -> None:

@@ -19,11 +19,11 @@ import numpy as np
 from avbench.preprocessing.base.errors import AvbenchError, InputError
 from avbench.preprocessing.media.container import NS_PER_S, open_container
 from avbench.preprocessing.media.feed import demux, single_threaded
-from avbench.preprocessing.media.sound.block import DTYPE_OF_FORMAT, SoundBlock, check_finite, check_range
+from avbench.preprocessing.media.sound.block import SoundBlock, check_finite, check_range
 from avbench.preprocessing.media.sound.encoder_delay import EncoderDelay, encoder_delay
 from avbench.preprocessing.media.sound.timeline import SoundTimeline
 from avbench.preprocessing.media.streams import ANY_STREAM, StreamChoice, choose_sound
-from avbench.preprocessing.recording.recording import SampleFormat
+from avbench.preprocessing.recording.recording import DTYPE_OF_FORMAT, SampleFormat
 
 
 @dataclass(frozen=True, eq=False)

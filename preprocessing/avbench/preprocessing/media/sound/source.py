@@ -17,10 +17,10 @@ import soundfile
 
 from avbench.preprocessing.base.errors import InputError
 from avbench.preprocessing.media.container import NS_PER_S, seconds
-from avbench.preprocessing.media.sound.block import DTYPE_OF_FORMAT, SoundBlock, check_finite, check_range
+from avbench.preprocessing.media.sound.block import SoundBlock, check_finite, check_range
 from avbench.preprocessing.media.sound.container import ContainerSound, open_container_sound
 from avbench.preprocessing.media.sound.wav_header import MOST_RATE_HZ, WavSamples, find_wav_samples
-from avbench.preprocessing.recording.recording import SampleFormat
+from avbench.preprocessing.recording.recording import DTYPE_OF_FORMAT, SampleFormat
 
 # Formats of sound files, by libsndfile's names. 8-bit and companded samples fit 16 bits without loss.
 _FORMAT_OF_SUBTYPE = {
