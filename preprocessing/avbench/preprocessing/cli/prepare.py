@@ -1,20 +1,17 @@
-"""The verb `avbench prepare`: parse, call the pipeline, print."""
+"""The command `avbench prepare`."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tqdm import tqdm
-
     from avbench.preprocessing.prepare.pipeline import PrepareResult
-    from avbench.preprocessing.prepare.recording_part import Outcome
 
 
 @click.command(short_help="Raw recordings to Parquet shards of frame pairs, sound and relative poses.")
@@ -77,30 +74,7 @@ if TYPE_CHECKING:
 @click.option("--shard-mb", type=float, default=256.0, show_default=True, help="Size of a shard in megabytes.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Worker processes.  [default: one per processor]")
 @click.option("--remake", is_flag=True, help="Replace a data set made with other settings or from other recordings.")
-def prepare(
-    source: Path,
-    out: Path,
-    audio: str,
-    allow_partial_audio: bool,  # noqa: FBT001 - click hands options over by name
-    clip_seconds: float,
-    size: int,
-    picture: str,
-    quality: int,
-    pairs_per_recording: int,
-    min_gap: float,
-    max_gap: float,
-    sampling: str,
-    uses_per_frame: int,
-    max_pose_gap: float,
-    pose_tolerance: float,
-    trajectory: Path | None,
-    splits: str,
-    split: str | None,
-    seed: int,
-    shard_mb: float,
-    jobs: int | None,
-    remake: bool,  # noqa: FBT001 - as above
-) -> None:
+def prepare(source: Path, out: Path, **options: Any) -> None:
     """Turn raw recordings into Parquet shards of frame pairs.
 
     SOURCE is a folder of recordings, NAME.mp4 (mov, mkv, avi) with its sound inside or beside it as NAME.wav or
@@ -116,86 +90,12 @@ def prepare(
     stopped goes on. A recording that cannot be used is named with its reason, kept in OUT/refused.json, and makes the
     exit code 1; the others come out.
     """
-    from joblib import cpu_count
+    from avbench.preprocessing.prepare.options import PrepareOptions, prepare_with
 
-    from avbench.preprocessing.format.picture import PictureFormat
-    from avbench.preprocessing.prepare.assembly import PackSettings
-    from avbench.preprocessing.prepare.pipeline import prepare as run
-    from avbench.preprocessing.prepare.recording_part import PrepareSettings
-    from avbench.preprocessing.prepare.splits import parse_fractions
-    from avbench.preprocessing.rows.choose import PairSettings, Sampling
-    from avbench.preprocessing.rows.make import AudioMode, RowSettings
-    from avbench.preprocessing.sources import SourceOptions
-
-    settings = PrepareSettings(
-        pairs=PairSettings(
-            pairs=pairs_per_recording,
-            min_gap_s=min_gap,
-            max_gap_s=max_gap,
-            max_uses_per_frame=uses_per_frame,
-            sampling=Sampling(sampling),
-            seed=seed,
-        ),
-        rows=RowSettings(
-            audio=AudioMode(audio),
-            allow_partial_audio=allow_partial_audio,
-            clip_seconds=clip_seconds,
-            size_px=size,
-            picture=PictureFormat(picture),
-            quality=quality,
-            max_pose_gap_s=max_pose_gap,
-            pose_tolerance_s=pose_tolerance,
-        ),
-    )
-    packing = PackSettings(fractions=parse_fractions(splits), split=split, seed=seed, shard_bytes=round(shard_mb * 1e6))
-    with _Bar() as bar:
-        result = run(
-            source,
-            out,
-            settings,
-            packing,
-            options=SourceOptions(trajectory=trajectory),
-            jobs=jobs or cpu_count(),
-            remake=remake,
-            progress=bar,
-        )
+    result = prepare_with(source, out, PrepareOptions(**options))
     click.echo(_summary(result, out))
     if result.refused:
         sys.exit(1)
-
-
-class _Bar:
-    """Progress on standard error: a bar, and a line for every recording that is refused or has notes."""
-
-    def __init__(self) -> None:
-        self._bar: tqdm[NoReturn] | None = None
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def start(self, total: int) -> None:
-        from tqdm import tqdm
-
-        self._bar = tqdm(
-            desc="recordings", unit=" recordings", total=total, file=sys.stderr, dynamic_ncols=True, leave=False
-        )
-
-    def recording(self, outcome: Outcome) -> None:
-        if self._bar is None:
-            return
-        if outcome.refusal is not None:
-            self._bar.write(f"refused: {outcome.refusal.reason}", file=sys.stderr)
-        for note in outcome.prepared.notes if outcome.prepared is not None else ():
-            self._bar.write(f"note: {outcome.recording_id}: {note}", file=sys.stderr)
-        self._bar.update()
-
-    def stage(self, text: str) -> None:
-        if self._bar is not None:
-            self._bar.set_postfix_str(text)
 
 
 def _summary(result: PrepareResult, out: Path) -> str:
