@@ -249,16 +249,16 @@ class PairDataset:
                     first += found[-1].rows
         return found
 
-    def encoded_sounds(self, group: RowGroup) -> list[EncodedPair]:
-        """The pairs of one row group, read for their sound only, not decoded.
+    def encoded_group(self, group: RowGroup, modalities: Collection[Modality]) -> list[EncodedPair]:
+        """The pairs of one row group, read but not decoded.
 
         Raises:
             InputError: The shard is damaged.
         """
-        columns = input_columns({Modality.AUDIO})
+        columns = input_columns(modalities)
         with open_shard(group.path, columns=columns) as file:
             rows = _read(file, group.number, columns, group.path).to_pylist()
-        return [EncodedPair(row, frozenset({Modality.AUDIO}), group.path) for row in rows]
+        return [EncodedPair(row, frozenset(modalities), group.path) for row in rows]
 
     def rows(self, split: str) -> Iterator[dict[str, Any]]:
         """Whole rows of a split, in order, pictures and clips as `{"bytes": ..., "path": None}`.

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from avbench.benchmark.data.dataset import EncodedPair, PairDataset
-from avbench.benchmark.data.pair import SoundClip
+from avbench.benchmark.data.pair import Modality, SoundClip
 
 _KEPT_ROW_GROUPS = 8  # encoded sound of 8 times 16 pairs: some 80 MB for a second of seven channels
 
@@ -54,7 +54,7 @@ class SoundBank:
     def _pairs(self, number: int) -> list[EncodedPair]:
         with self._lock:
             if number not in self._kept:
-                self._kept[number] = self._dataset.encoded_sounds(self._groups[number])
+                self._kept[number] = self._dataset.encoded_group(self._groups[number], {Modality.AUDIO})
                 if len(self._kept) > _KEPT_ROW_GROUPS:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(number)
