@@ -16,7 +16,8 @@ from avbench.benchmark.audio.faults import FaultKind
 from avbench.benchmark.audio.features import Method, NoSpectrum, direction_spectrum
 from avbench.benchmark.audio.grid import peak_azimuth_deg, wrap_deg
 from avbench.preprocessing.recording.recording import ArrayKind
-from avbench.preprocessing.sources import SourceOptions, find_recordings, open_recording
+from avbench.preprocessing.sources.common.ref import SourceOptions
+from avbench.preprocessing.sources.find import find_recordings, open_recording
 
 
 def test_ambisonic_clip(shared_data: Path) -> None:

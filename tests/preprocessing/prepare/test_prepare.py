@@ -30,7 +30,7 @@ from avbench.preprocessing.prepare.pipeline import PackSettings, PrepareResult, 
 from avbench.preprocessing.prepare.recording_part import Outcome, PrepareSettings, Status, Task, preparation_code
 from avbench.preprocessing.rows.choose import PairSettings
 from avbench.preprocessing.rows.make import AudioMode, RowSettings
-from avbench.preprocessing.sources import Layout, RecordingRef, SourceOptions
+from avbench.preprocessing.sources.common.ref import Layout, RecordingRef, SourceOptions
 from media_files import HEIGHT_PX, WIDTH_PX, number_of, write_video
 
 FPS = 10

@@ -15,7 +15,8 @@ from avbench.preprocessing.base.errors import InputError
 from avbench.preprocessing.checks.channels import ambisonic_level_doubt
 from avbench.preprocessing.recording.ambisonics import MappedSound, first_order_upright, is_higher_order
 from avbench.preprocessing.recording.recording import AmbisonicConvention, ArrayKind, Recording, SampleFormat
-from avbench.preprocessing.sources import SourceOptions, find_recordings, open_recording
+from avbench.preprocessing.sources.common.ref import SourceOptions
+from avbench.preprocessing.sources.find import find_recordings, open_recording
 from media_files import HEIGHT_PX, TICKS, WIDTH_PX, write_video
 
 RATE_HZ = 48_000

@@ -25,7 +25,8 @@ from avbench.preprocessing.base.geometry import (
 from avbench.preprocessing.media.rectify import plan_rectification, project
 from avbench.preprocessing.recording.recording import ArrayKind, Recording, Scale, UpSource
 from avbench.preprocessing.recording.trajectory import interpolate
-from avbench.preprocessing.sources import Layout, SourceOptions, find_recordings, open_recording
+from avbench.preprocessing.sources.common.ref import Layout, SourceOptions
+from avbench.preprocessing.sources.find import find_recordings, open_recording
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "aria_golden.json").read_text())
 T_RAW_UPRIGHT_GEN1 = make_transform([[0, 1, 0], [-1, 0, 0], [0, 0, 1]], [0, 0, 0])

@@ -14,7 +14,8 @@ from avbench.preprocessing.format.sound_clip import cut_clip
 from avbench.preprocessing.media.sound.clock import coverage_notes
 from avbench.preprocessing.prepare.recording_part import PrepareSettings, fingerprint
 from avbench.preprocessing.recording.recording import ArrayKind, Recording, Scale, UpSource
-from avbench.preprocessing.sources import Layout, RecordingRef, SourceOptions, find_recordings, open_recording
+from avbench.preprocessing.sources.common.ref import Layout, RecordingRef, SourceOptions
+from avbench.preprocessing.sources.find import find_recordings, open_recording
 from media_files import HEIGHT_PX, TICKS, WIDTH_PX, number_of, write_video
 from memory_recording import MemorySound
 
@@ -267,7 +268,7 @@ def test_sources_that_are_no_recordings(tmp_path: Path) -> None:
 
 
 def test_a_vrs_file_makes_it_the_aria_layout_unless_rig_files_say_otherwise(tmp_path: Path) -> None:
-    from avbench.preprocessing.sources import detect_layout
+    from avbench.preprocessing.sources.find import detect_layout
 
     (tmp_path / "preview.mp4").touch()
     assert detect_layout(tmp_path) is Layout.FOLDER

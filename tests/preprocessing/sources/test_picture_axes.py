@@ -15,7 +15,8 @@ from avbench.preprocessing.media.rectify import plan_rectification
 from avbench.preprocessing.media.upright import Orientation
 from avbench.preprocessing.recording.picture_axes import rotation_upright_sensor
 from avbench.preprocessing.recording.recording import Distortion, Recording
-from avbench.preprocessing.sources import SourceOptions, find_recordings, open_recording
+from avbench.preprocessing.sources.common.ref import SourceOptions
+from avbench.preprocessing.sources.find import find_recordings, open_recording
 from media_files import HEIGHT_PX, TICKS, WIDTH_PX, numbered_picture, set_display_matrix, write_video
 
 # Display matrices (a b c d) of clockwise turns: a stored pixel (p, q) goes to (a p + c q, b p + d q), q down.

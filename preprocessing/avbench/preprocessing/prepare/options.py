@@ -19,7 +19,7 @@ from avbench.preprocessing.prepare.recording_part import Outcome, PrepareSetting
 from avbench.preprocessing.prepare.splits import parse_fractions
 from avbench.preprocessing.rows.choose import PairSettings, Sampling
 from avbench.preprocessing.rows.make import AudioMode, RowSettings
-from avbench.preprocessing.sources import SourceOptions
+from avbench.preprocessing.sources.common.ref import SourceOptions
 
 _Kind = TypeVar("_Kind", bound=StrEnum)
 

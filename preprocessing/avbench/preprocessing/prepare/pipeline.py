@@ -40,7 +40,8 @@ from avbench.preprocessing.prepare.recording_part import (
     prepare_recording,
 )
 from avbench.preprocessing.prepare.splits import Member, assign_splits
-from avbench.preprocessing.sources import SourceOptions, find_recordings
+from avbench.preprocessing.sources.common.ref import SourceOptions
+from avbench.preprocessing.sources.find import find_recordings
 
 REFUSED_NAME = "refused.json"
 

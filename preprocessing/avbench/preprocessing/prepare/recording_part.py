@@ -28,7 +28,8 @@ from avbench.preprocessing.prepare.part_record import finish_part, finished_part
 from avbench.preprocessing.recording.recording import Recording, SoundSource
 from avbench.preprocessing.rows.choose import CandidateCounts, PairSettings, choose_pairs
 from avbench.preprocessing.rows.make import RowSettings, moments_of, pair_rows, pose_gap_notes, poses_of_frames
-from avbench.preprocessing.sources import RecordingRef, SourceOptions, open_recording
+from avbench.preprocessing.sources.common.ref import RecordingRef, SourceOptions
+from avbench.preprocessing.sources.find import open_recording
 
 CODECS = ("av", "opencv-python-headless", "simplejpeg", "soundfile", "projectaria-tools", "vrs")
 """Packages that decide which bytes a row gets; another version counts as other code."""

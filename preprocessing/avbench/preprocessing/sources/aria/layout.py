@@ -30,7 +30,6 @@ from avbench.preprocessing.base.geometry import FloatArray, invert_transform, ro
 from avbench.preprocessing.base.structure import Limits, Text
 from avbench.preprocessing.media.sound.clock import coverage_notes
 from avbench.preprocessing.recording.recording import ArrayKind, Recording, Rig, Scale, UpSource
-from avbench.preprocessing.sources import UNSTATED_LICENCE, Layout, RecordingRef, SourceOptions
 from avbench.preprocessing.sources.aria.device import (
     AriaDevice,
     RgbCalibration,
@@ -49,6 +48,7 @@ from avbench.preprocessing.sources.aria.trajectory import (
     read_on_device_vio,
 )
 from avbench.preprocessing.sources.aria.vrs import VIO_STREAM, RgbFrames, VrsFile
+from avbench.preprocessing.sources.common.ref import UNSTATED_LICENCE, Layout, RecordingRef, SourceOptions
 from avbench.preprocessing.sources.common.rig_file import SPLITS
 from avbench.preprocessing.sources.common.walk import walk_files
 

@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from avbench.preprocessing.base.errors import InputError
-from avbench.preprocessing.sources import Layout, RecordingRef
+from avbench.preprocessing.sources.common.ref import Layout, RecordingRef
 from avbench.preprocessing.sources.common.rig_file import COMMON_RIG
 from avbench.preprocessing.sources.common.walk import walk_files
 from avbench.preprocessing.sources.folder.hints import poses_elsewhere

@@ -31,7 +31,7 @@ from avbench.preprocessing.recording.recording import (
     UpSource,
     sound_stop_ns,
 )
-from avbench.preprocessing.sources import UNSTATED_LICENCE, Layout, RecordingRef
+from avbench.preprocessing.sources.common.ref import UNSTATED_LICENCE, Layout, RecordingRef
 from avbench.preprocessing.sources.common.rig_file import COMMON_RIG, RigFile, read_rig
 from avbench.preprocessing.sources.common.trajectory_file import TrajectoryFile, read_trajectory_file
 from avbench.preprocessing.sources.folder.axes import place
