@@ -207,21 +207,21 @@ MISTAKES = (
     # Groups and recordings
     Mistake(
         "intervals of a score are clustered by recording",
-        "benchmark/cli/evaluate.py",
-        'groups = dataset.table(split, ("group_id",), limit=limit).column("group_id").to_pylist()',
-        'groups = dataset.table(split, ("recording_id",), limit=limit).column("recording_id").to_pylist()',
+        "benchmark/evaluation/evaluate.py",
+        'dataset.table(split, ("group_id",), limit=limit).column("group_id").to_pylist()',
+        'dataset.table(split, ("recording_id",), limit=limit).column("recording_id").to_pylist()',
         (EVALUATE,),
     ),
     Mistake(
         "intervals of probes are clustered by recording",
-        "benchmark/cli/evaluate.py",
-        'groups = dataset.table(settings.split, ("group_id",), limit=settings.limit).column("group_id").to_pylist()',
-        'groups = dataset.table(settings.split, ("recording_id",), limit=settings.limit).column(0).to_pylist()',
+        "benchmark/evaluation/evaluate.py",
+        "draw_clusters(group_ids(dataset, settings.split, settings.limit))",
+        'draw_clusters(dataset.table(settings.split, ("recording_id",), limit=settings.limit).column(0).to_pylist())',
         (PROBES,),
     ),
     Mistake(
         "intervals of a comparison are clustered by recording",
-        "benchmark/cli/compare.py",
+        "benchmark/evaluation/compare.py",
         '    clusters = draw_clusters(table.column("group_id").to_pylist())\n',
         '    recordings = dataset.table(split, ["recording_id"]).slice(0, limit).column(0)\n'
         "    clusters = draw_clusters(recordings.to_pylist())\n",
@@ -364,7 +364,7 @@ MISTAKES = (
     ),
     Mistake(
         "a comparison has the baseline's conditions in their own order",
-        "benchmark/cli/compare.py",
+        "benchmark/evaluation/compare.py",
         "baseline_threshold_m=baseline_threshold_m) for name in shared]\n        for run in (a, b)",
         "baseline_threshold_m=baseline_threshold_m)\n"
         "         for name in run.predictions.conditions if name in shared]\n"
@@ -374,7 +374,7 @@ MISTAKES = (
     # Rows and what is known of them
     Mistake(
         "the uncertainty of a label's rotation is that of its direction",
-        "benchmark/cli/compare.py",
+        "benchmark/evaluation/compare.py",
         'LabelSigma.of(table.column("pose_sigma_deg")',
         'LabelSigma.of(table.column("direction_sigma_deg")',
         (COMPARE,),

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from avbench.benchmark.cli.compare import compare
-from avbench.benchmark.cli.evaluate import score
+from avbench.benchmark.cli.score import score
 from avbench.benchmark.predictions.file import Answer, write_predictions
 from avbench.benchmark.predictions.saved_run import SavedRun, distinct_names, read_run
 from avbench.preprocessing.base.errors import InputError

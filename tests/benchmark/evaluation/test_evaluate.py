@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from avbench.benchmark.cli.evaluate import evaluate, score
+from avbench.benchmark.cli.evaluate import evaluate
+from avbench.benchmark.cli.score import score
 from avbench.benchmark.conditions.condition import CLEAN, Condition
 from avbench.benchmark.data.dataset import open_dataset
 from avbench.benchmark.models.registry import find_model

@@ -9,8 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from avbench.benchmark.cli.compare import compare
-from avbench.benchmark.cli.evaluate import evaluate, score
+from avbench.benchmark.cli.evaluate import evaluate
 from avbench.benchmark.cli.report import report
+from avbench.benchmark.cli.score import score
 from avbench.benchmark.predictions.file import read_predictions
 from avbench.preprocessing.base.geometry import axis_rotation
 from avbench.preprocessing.format.schema import COLUMNS, Role

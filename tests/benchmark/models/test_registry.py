@@ -43,7 +43,7 @@ def test_names_are_unique():
 def test_listing_imports_neither_torch_nor_any_model():
     heavy = "{'torch', 'cv2', 'poselib', 'avbench.benchmark.models.classical', 'avbench.benchmark.models.baselines'}"
     code = (
-        "import sys; from click.testing import CliRunner; from avbench.benchmark.cli.evaluate import models;"
+        "import sys; from click.testing import CliRunner; from avbench.benchmark.cli.models import models;"
         "result = CliRunner().invoke(models); assert result.exit_code == 0, result.output;"
         f"assert 'sift' in result.output; print(sorted({heavy} & set(sys.modules)))"
     )

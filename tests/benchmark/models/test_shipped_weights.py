@@ -48,7 +48,7 @@ def test_the_main_bundle_has_every_model() -> None:
 
 def test_they_are_listed_without_torch() -> None:
     code = (
-        "import sys, json; from click.testing import CliRunner; from avbench.benchmark.cli.evaluate import models;"
+        "import sys, json; from click.testing import CliRunner; from avbench.benchmark.cli.models import models;"
         "out = CliRunner().invoke(models, ['--json']).stdout; assert 'torch' not in sys.modules; print(out)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from avbench.benchmark.cli.evaluate import CONVENTION_NAMES
+from avbench.benchmark.cli.score import CONVENTION_NAMES
 from avbench.benchmark.metrics.definitions import pair_errors
 from avbench.benchmark.metrics.spec import load_metrics_spec
 from avbench.benchmark.predictions.file import Predictions, Status

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from avbench.benchmark.cli.evaluate import CONVENTION_NAMES, score
+from avbench.benchmark.cli.score import CONVENTION_NAMES, score
 from avbench.benchmark.data.pair import PairLabel
 from avbench.benchmark.metrics.definitions import auc_percent
 from avbench.benchmark.metrics.spec import convention_table_row, load_metrics_spec

@@ -21,7 +21,8 @@ from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
 
 from avbench.benchmark.cli import train as train_command
-from avbench.benchmark.cli.evaluate import evaluate, models
+from avbench.benchmark.cli.evaluate import evaluate
+from avbench.benchmark.cli.models import models
 from avbench.benchmark.data.dataset import open_dataset
 from avbench.benchmark.data.pair import PairInput
 from avbench.benchmark.models.backbones.reloc3r import Reloc3rBackbone

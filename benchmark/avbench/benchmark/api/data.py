@@ -149,7 +149,9 @@ class Pairs(Sequence[tuple[PairInput, PairLabel]]):
         names = [column.name for column in COLUMNS if column.name not in _MEDIA] if columns is None else list(columns)
         import pandas as pd
 
-        frame: pd.DataFrame = pd.concat([self._dataset.table(split, names).to_pandas() for split in self.splits], ignore_index=True)
+        frame: pd.DataFrame = pd.concat(
+            [self._dataset.table(split, names).to_pandas() for split in self.splits], ignore_index=True
+        )
         return frame if self._rows is None else frame.iloc[list(self._rows)].reset_index(drop=True)
 
     def torch(

@@ -21,11 +21,11 @@ from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
 from avbench.benchmark.base.provenance import peak_memory_mib
-from avbench.benchmark.data.pair import PairInput, PairLabel
+from avbench.benchmark.data.pair import Model, PairInput, PairLabel
 from avbench.benchmark.models.registry import ModelEntry
 from avbench.benchmark.running.replies import Failure, FailureKind, Outcome, question
 from avbench.benchmark.running.shared_memory import PairSender
-from avbench.benchmark.running.worker import Ask, Asked, Fit, Load, ModelFacts, build, fit
+from avbench.benchmark.running.worker import Ask, Asked, Fit, Load, ModelFacts, build, facts_of, fit
 from avbench.preprocessing.base.errors import AvbenchError, InputError
 from avbench.preprocessing.base.processes import deaf_to_interrupts, memory_kills, ran_out_of_memory
 
@@ -86,17 +86,23 @@ def host_model(entry: ModelEntry, device: str, timeout_s: float | None) -> Model
         device: Handed to models that take one.
         timeout_s: Longest time for one answer, None to run the model in this process and wait for ever.
     """
-    return LocalModel(entry, device) if timeout_s is None else ModelProcess(entry, device, timeout_s)
+    if timeout_s is None:
+        return LocalModel(entry.name, *build(entry, device))
+    return ModelProcess(entry, device, timeout_s)
 
 
 class LocalModel:
     """A model in this process, where a debugger reaches it and nothing can end it."""
 
-    def __init__(self, entry: ModelEntry, device: str) -> None:
-        self._name = entry.name
-        self._model, self._facts = build(entry, device)
+    def __init__(self, name: str, model: Model, facts: ModelFacts) -> None:
+        self._name, self._model, self._facts = name, model, facts
         self._outcomes: dict[int, Outcome] = {}
         self._asked = 0
+
+    @classmethod
+    def of(cls, entry: ModelEntry, model: Model, device: str = "cpu") -> LocalModel:
+        """A model that is built already."""
+        return cls(entry.name, model, facts_of(model, device))
 
     def facts(self) -> ModelFacts:
         """See `ModelHost`."""

@@ -19,6 +19,7 @@ from avbench.benchmark.base.provenance import code_sha256, package_versions, pea
 from avbench.benchmark.conditions.condition import CLEAN, Condition
 from avbench.benchmark.conditions.corruptions import check_golden
 from avbench.benchmark.data.dataset import PairDataset
+from avbench.benchmark.data.pair import Model
 from avbench.benchmark.models.registry import ModelEntry
 from avbench.benchmark.predictions.file import (
     PREDICTIONS_VERSION,
@@ -31,7 +32,7 @@ from avbench.benchmark.predictions.file import (
 )
 from avbench.benchmark.running.asking import Asker, BatchChange
 from avbench.benchmark.running.batches import Batch, seen_batches
-from avbench.benchmark.running.host import ModelHost, host_model
+from avbench.benchmark.running.host import LocalModel, ModelHost, host_model
 from avbench.benchmark.running.parts import PartStore, gaps, refuse_other_settings
 from avbench.benchmark.running.timing import Phases
 from avbench.benchmark.running.worker import ModelFacts
@@ -115,8 +116,8 @@ Say = Callable[[str], None]
 """Called with one line that the user should see."""
 
 
-def _say_nothing(_: str) -> None:
-    pass
+def say_nothing(_: str) -> None:
+    """Tells nobody."""
 
 
 def run_model(
@@ -127,8 +128,9 @@ def run_model(
     *,
     conditions: Sequence[Condition] = (CLEAN,),
     training: PairDataset | None = None,
+    model: Model | None = None,
     progress: Progress | None = None,
-    say: Say = _say_nothing,
+    say: Say = say_nothing,
 ) -> Run:
     """Run a model over a split under every condition and write `predictions.parquet`.
 
@@ -141,6 +143,7 @@ def run_model(
         settings: How to run it.
         conditions: What the model sees; each pair is decoded once for all of them.
         training: Whose training split a model that is fitted learns from; None for that of `dataset`.
+        model: The model itself, to be run in this process; None to build it from its entry.
         progress: Told how far the run is.
         say: Told what the user should know while it runs.
 
@@ -152,7 +155,8 @@ def run_model(
     with phases.phase("open"):
         available = dataset.pair_count(settings.split)
         count = available if settings.limit is None else min(settings.limit, available)
-    with closing(host_model(entry, settings.device, settings.timeout_s)) as host:
+    hosted = host_model(entry, settings.device, settings.timeout_s) if model is None else LocalModel.of(entry, model)
+    with closing(hosted) as host:
         with phases.phase("check corruptions"):
             mismatches = [str(mismatch) for mismatch in check_golden()]
         for mismatch in mismatches:

@@ -73,7 +73,12 @@ def build(entry: ModelEntry, device: str) -> tuple[Model, ModelFacts]:
         InputError: It cannot be built.
     """
     model = load_model(entry, device=device)
-    return model, ModelFacts(model_code_sha256(model), isinstance(model, FittedModel), device_name(device))
+    return model, facts_of(model, device)
+
+
+def facts_of(model: Model, device: str) -> ModelFacts:
+    """What is known of a model that is built."""
+    return ModelFacts(model_code_sha256(model), isinstance(model, FittedModel), device_name(device))
 
 
 def fit(model: Model, labels: Sequence[PairLabel], name: str) -> None:

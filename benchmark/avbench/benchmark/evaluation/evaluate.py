@@ -1,0 +1,153 @@
+"""An evaluation from end to end: run a model, score what it answers, write it all down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from avbench.benchmark.data.dataset import PairDataset
+from avbench.benchmark.data.pair import Model
+from avbench.benchmark.evaluation.plan import EvaluationPlan
+from avbench.benchmark.evaluation.results import (
+    PROBES_NAME,
+    RUN_NAME,
+    SCORE_NAME,
+    score_document,
+    write_document,
+)
+from avbench.benchmark.evaluation.run_manifest import run_document
+from avbench.benchmark.models.entry import ModelEntry
+from avbench.benchmark.predictions.file import Predictions
+from avbench.benchmark.running.run import Progress, Run, RunSettings, Say, run_model, say_nothing
+from avbench.benchmark.scoring.bootstrap import draw_clusters
+from avbench.benchmark.scoring.intervals import ConditionIntervals, score_intervals
+from avbench.benchmark.scoring.probes import ProbeReport, score_probes
+from avbench.benchmark.scoring.score import Labels, Score, score
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Predictions with their scores.
+
+    Attributes:
+        predictions: What was answered.
+        scores: The score of every condition, in the order of the predictions.
+        intervals: The intervals of the same conditions.
+    """
+
+    predictions: Predictions
+    scores: tuple[Score, ...]
+    intervals: tuple[ConditionIntervals, ...]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What came of an evaluation.
+
+    Attributes:
+        run: What the model answered, and how the run went.
+        scored: Its scores; None where the pairs were handed out without labels.
+        probes: What came of listening probes, None where none were asked for.
+        lacking: Label columns that the split lacks; empty where it was scored.
+    """
+
+    run: Run
+    scored: Scored | None
+    probes: ProbeReport | None
+    lacking: tuple[str, ...]
+
+
+def evaluate_model(
+    dataset: PairDataset,
+    entry: ModelEntry,
+    plan: EvaluationPlan,
+    folder: Path,
+    settings: RunSettings,
+    *,
+    command: Sequence[str],
+    baseline_threshold_m: float | None = None,
+    model: Model | None = None,
+    progress: Progress | None = None,
+    say: Say = say_nothing,
+) -> Evaluation:
+    """Run a model, score its answers, and write `predictions.parquet`, `run.json`, `score.json` and `probes.json`.
+
+    The caller holds the folder (`sole_writer`).
+
+    Args:
+        dataset: The data set.
+        entry: The model.
+        plan: Under which conditions.
+        folder: Folder of the run.
+        settings: How to run it.
+        command: What was typed or called, for `run.json`.
+        baseline_threshold_m: Shortest metric baseline with a direction, None for the specification's.
+        model: The model itself, to be run in this process; None to build it from its entry.
+        progress: Told how far the run is.
+        say: Told what the user should know while it runs.
+
+    Raises:
+        InputError: The data set is damaged, the model cannot be built, or the folder has a run of other settings.
+        AvbenchError: A file cannot be written.
+    """
+    run = run_model(
+        dataset, entry, folder, settings, conditions=plan.conditions, model=model, progress=progress, say=say
+    )
+    if not (run.complete_before and (folder / RUN_NAME).is_file()):
+        write_document(folder / RUN_NAME, run_document(run, settings, plan, command))
+    lacking = tuple(dataset.lacking_labels(settings.split))
+    if lacking:
+        return Evaluation(run, None, None, lacking)
+    labels = Labels.of(dataset.labels(settings.split, limit=settings.limit))
+    scored = score_predictions(
+        dataset, run.predictions, labels, settings.split, settings.limit, baseline_threshold_m=baseline_threshold_m
+    )
+    document = score_document(
+        run.predictions,
+        scored.scores,
+        scored.intervals,
+        model=run.settings["model"],
+        split=settings.split,
+        dataset_fingerprint=dataset.fingerprint,
+    )
+    write_document(folder / SCORE_NAME, document)
+    probes = None
+    if plan.probes:
+        probes = score_probes(
+            plan.probes,
+            run.predictions,
+            labels,
+            draw_clusters(group_ids(dataset, settings.split, settings.limit)),
+            entry,
+            baseline_threshold_m=baseline_threshold_m,
+        )
+        digest = {"predictions_sha256": run.predictions.content_sha256()}
+        write_document(folder / PROBES_NAME, digest | probes.to_json())
+    return Evaluation(run, scored, probes, ())
+
+
+def score_predictions(
+    dataset: PairDataset,
+    predictions: Predictions,
+    labels: Labels,
+    split: str,
+    limit: int | None,
+    *,
+    baseline_threshold_m: float | None = None,
+) -> Scored:
+    """Scores of every condition with their intervals.
+
+    Raises:
+        InputError: A prediction is for a pair that has no label here.
+    """
+    scores = score(predictions, labels, baseline_threshold_m=baseline_threshold_m)
+    clusters = draw_clusters(group_ids(dataset, split, limit))
+    intervals = score_intervals(predictions, labels, clusters, baseline_threshold_m=baseline_threshold_m)
+    return Scored(predictions, tuple(scores), tuple(intervals))
+
+
+def group_ids(dataset: PairDataset, split: str, limit: int | None) -> list[str]:
+    """The group of every pair of a split, or of its first `limit`."""
+    ids: list[str] = dataset.table(split, ("group_id",), limit=limit).column("group_id").to_pylist()
+    return ids
