@@ -215,8 +215,8 @@ MISTAKES = (
     Mistake(
         "intervals of probes are clustered by recording",
         "benchmark/evaluation/evaluate.py",
-        "draw_clusters(group_ids(dataset, settings.split, settings.limit))",
-        'draw_clusters(dataset.table(settings.split, ("recording_id",), limit=settings.limit).column(0).to_pylist())',
+        "            draw_clusters(groups),\n",
+        '            draw_clusters(dataset.table(settings.split, ("recording_id",)).column(0).to_pylist()),\n',
         (PROBES,),
     ),
     Mistake(

@@ -82,7 +82,7 @@ def score(
     import json
 
     from avbench.benchmark.data.dataset import open_dataset
-    from avbench.benchmark.evaluation.evaluate import score_predictions
+    from avbench.benchmark.evaluation.evaluate import group_ids, score_predictions
     from avbench.benchmark.evaluation.results import score_document
     from avbench.benchmark.predictions.saved_run import DEFAULT_SPLIT, read_run
     from avbench.benchmark.scoring.score import Labels
@@ -94,7 +94,9 @@ def score(
         click.echo(f"note: {note}", err=True)
     split = split or run.split or DEFAULT_SPLIT
     labels = Labels.of(dataset.labels(split, limit=limit))
-    scored = score_predictions(dataset, predictions, labels, split, limit, baseline_threshold_m=baseline_threshold_m)
+    scored = score_predictions(
+        predictions, labels, group_ids(dataset, split, limit), baseline_threshold_m=baseline_threshold_m
+    )
     scores, intervals = scored.scores, scored.intervals
     if as_json:
         result = score_document(

@@ -100,9 +100,8 @@ def evaluate_model(
     if lacking:
         return Evaluation(run, None, None, lacking)
     labels = Labels.of(dataset.labels(settings.split, limit=settings.limit))
-    scored = score_predictions(
-        dataset, run.predictions, labels, settings.split, settings.limit, baseline_threshold_m=baseline_threshold_m
-    )
+    groups = group_ids(dataset, settings.split, settings.limit)
+    scored = score_predictions(run.predictions, labels, groups, baseline_threshold_m=baseline_threshold_m)
     document = score_document(
         run.predictions,
         scored.scores,
@@ -118,7 +117,7 @@ def evaluate_model(
             plan.probes,
             run.predictions,
             labels,
-            draw_clusters(group_ids(dataset, settings.split, settings.limit)),
+            draw_clusters(groups),
             entry,
             baseline_threshold_m=baseline_threshold_m,
         )
@@ -128,21 +127,21 @@ def evaluate_model(
 
 
 def score_predictions(
-    dataset: PairDataset,
-    predictions: Predictions,
-    labels: Labels,
-    split: str,
-    limit: int | None,
-    *,
-    baseline_threshold_m: float | None = None,
+    predictions: Predictions, labels: Labels, groups: Sequence[str], *, baseline_threshold_m: float | None = None
 ) -> Scored:
     """Scores of every condition with their intervals.
+
+    Args:
+        predictions: Predictions of the pairs of the labels.
+        labels: The labels of the N pairs that count.
+        groups: (N,) the group of each pair.
+        baseline_threshold_m: Shortest metric baseline with a direction, None for the specification's.
 
     Raises:
         InputError: A prediction is for a pair that has no label here.
     """
     scores = score(predictions, labels, baseline_threshold_m=baseline_threshold_m)
-    clusters = draw_clusters(group_ids(dataset, split, limit))
+    clusters = draw_clusters(groups)
     intervals = score_intervals(predictions, labels, clusters, baseline_threshold_m=baseline_threshold_m)
     return Scored(predictions, tuple(scores), tuple(intervals))
 

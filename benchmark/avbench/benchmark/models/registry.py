@@ -26,7 +26,16 @@ from avbench.benchmark.models.learned.entries import LEARNED
 from avbench.preprocessing.base.atomic import sha256_of
 from avbench.preprocessing.base.errors import AvbenchError, InputError, did_you_mean
 
-__all__ = ["BUILT_IN", "ENTRY_POINT_GROUP", "ModelEntry", "describe_error", "find_model", "list_models", "load_model"]
+__all__ = [
+    "BUILT_IN",
+    "ENTRY_POINT_GROUP",
+    "ModelEntry",
+    "describe_error",
+    "find_model",
+    "list_models",
+    "load_model",
+    "modalities_of",
+]
 
 ENTRY_POINT_GROUP = "avbench.models"
 
@@ -213,13 +222,7 @@ def _entry_of_file(path: Path, attribute: str) -> ModelEntry:
         raise InputError(
             path, found=f"{describe_error(error)} on import", expected="a Python file that runs"
         ) from error
-    named = getattr(_class_of(module, attribute, target), "modalities", None)
-    try:
-        modalities = frozenset(Modality) if named is None else frozenset(Modality(value) for value in named)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"{target}: modalities", found=repr(named), expected=f"some of {', '.join(Modality)}"
-        ) from error
+    modalities = modalities_of(_class_of(module, attribute, target), target)
     return ModelEntry(
         name=f"{path.name}:{attribute}",
         target=target,
@@ -227,6 +230,19 @@ def _entry_of_file(path: Path, attribute: str) -> ModelEntry:
         modalities=modalities,
         revision=sha256_of(path),
     )
+
+
+def modalities_of(model: object, name: str) -> frozenset[Modality]:
+    """What a model or its class says that it looks at in an attribute `modalities`; everything where it does not say.
+
+    Raises:
+        InputError: It names something else.
+    """
+    named = getattr(model, "modalities", None)
+    try:
+        return frozenset(Modality) if named is None else frozenset(Modality(value) for value in named)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name}: modalities", found=repr(named), expected=f"some of {', '.join(Modality)}") from error
 
 
 def _module_of_file(path: Path) -> ModuleType:
