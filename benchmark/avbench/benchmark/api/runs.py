@@ -34,6 +34,7 @@ from avbench.preprocessing.base.locks import sole_writer
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from avbench.benchmark.data.pair import Model
 
@@ -131,7 +132,7 @@ class EvaluatedRun(Result):
         """The run as its files have it."""
         return SavedRun(self.folder / PREDICTIONS_NAME, self.predictions)
 
-    def plot(self, kind: str = "robustness", metric: str = "rotation.mean_deg") -> Any:
+    def plot(self, kind: str = "robustness", metric: str = "rotation.mean_deg") -> Figure:
         """A matplotlib figure.
 
         Args:
@@ -140,13 +141,14 @@ class EvaluatedRun(Result):
 
         Raises:
             InputError: There is no such plot or metric.
-            MissingDependencyError: matplotlib is not installed.
         """
-        from avbench.benchmark.api.plots import plot_robustness
+        from avbench.benchmark.plots.robustness import robustness_plot
 
         if kind != "robustness":
             raise InputError("kind", found=repr(kind), expected="robustness")
-        return plot_robustness([self], metric)
+        [chosen] = find_metrics([metric])
+        estimates = [intervals.estimates[chosen.name] for intervals in self.scored.intervals]
+        return robustness_plot({self.model: estimates}, self.conditions, f"{chosen.name} ({chosen.unit})")
 
     def report(self, out: str | os.PathLike[str] | None = None) -> Path:
         """Write the report of this run as one HTML file; see `report`.

@@ -44,7 +44,7 @@ def predictions_from_arrays(
             raise InputError(
                 name, found=f"an array of shape {array.shape}", expected=f"{shape}, a row for each of the {count} pairs"
             )
-    answered = ~np.isnan(rotation_a_b).any(axis=(1, 2))
+    answered = [not bool(np.isnan(one).any()) for one in rotation_a_b]
     return Predictions(
         pair_id=tuple(pair_ids),
         condition=(condition,) * count,
