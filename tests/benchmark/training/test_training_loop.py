@@ -95,15 +95,16 @@ def test_an_interrupted_stage_comes_to_the_same_end(tmp_path: Path, stops: list[
     assert resumed.weights.read_bytes() == whole.weights.read_bytes()
 
 
+@pytest.mark.parametrize(("place", "function"), [(loop, "write_text"), (Path, "unlink")])
 def test_a_stage_that_was_killed_between_its_last_files_is_finished(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: object, function: str
 ) -> None:
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
     whole = train(tmp_path / "whole", Toy())
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "write_text", killed)
+        patch.setattr(place, function, killed)
         with pytest.raises(KeyboardInterrupt):
             train(tmp_path / "cut", Toy())
     toy = Toy()

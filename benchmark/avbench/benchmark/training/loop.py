@@ -187,6 +187,10 @@ def run_stage(
     files = _Files(folder / f"{stage.name}-{fingerprint[:16]}")
     if not files.record.is_file():
         _train(stage, schedule, files, seed, accelerator, workers, bar_position, on_epoch)
+    if accelerator.is_main_process:
+        # Here, since a run may have been killed after it finished the stage.
+        files.state.unlink(missing_ok=True)
+        files.best.unlink(missing_ok=True)
     load_strictly(stage.result, read_weights(files.weights), files.weights)
     stage.result.eval()
     return files.result()
@@ -310,8 +314,6 @@ def _train(
             shutil.copyfile(files.best, temporary)
         content = {"best_epoch": losses.index(min(losses)), "history": [asdict(one) for one in state.history]}
         write_text(files.record, json.dumps(content, indent=1) + "\n")
-        files.state.unlink(missing_ok=True)
-        files.best.unlink(missing_ok=True)
     accelerator.wait_for_everyone()
     accelerator.free_memory()
 
