@@ -105,7 +105,7 @@ def tried(request: pytest.FixtureRequest, folder: Path, forge: Forge) -> Tried:
     data, suite = folder / "pairs", ["--suite", str(folder / "suite.toml")]
     match request.param:
         case "prepare":
-            sys.path.append(str(Path(__file__).parent / "preprocessing"))
+            sys.path.append(str(Path(__file__).parent / "preprocessing" / "prepare"))
             write_recording = importlib.import_module("test_prepare").write_recording
             sys.path.pop()
             for seed, name in enumerate(("attic", "cellar")):

@@ -99,7 +99,7 @@ def test_an_interrupted_stage_comes_to_the_same_end(tmp_path: Path, stops: list[
 def test_a_stage_that_was_killed_between_its_last_files_is_finished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: object, function: str
 ) -> None:
-    def killed(*_: object) -> None:
+    def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     whole = train(tmp_path / "whole", Toy())
