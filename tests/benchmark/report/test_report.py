@@ -12,11 +12,14 @@ import pytest
 from click.testing import CliRunner
 
 from avbench.benchmark.cli.report import report
+from avbench.benchmark.data.dataset import open_dataset
 from avbench.benchmark.predictions.file import read_predictions
-from avbench.benchmark.report.exports import latex_escape
+from avbench.benchmark.report.latex import latex_escape
 from avbench.benchmark.report.score_table import SHOWN_METRICS
 from avbench.benchmark.report.write import write_report
-from avbench.benchmark.scoring.intervals import all_metrics
+from avbench.benchmark.scoring.bootstrap import Estimate, difference, draw_clusters
+from avbench.benchmark.scoring.intervals import all_metrics, scored_errors
+from avbench.benchmark.scoring.score import Labels
 from avbench.preprocessing.base.errors import InputError
 from report_page import HOSTILE, make_dataset, make_run, page_words, table_cells
 
@@ -94,20 +97,143 @@ def test_csv_has_every_metric_in_full_precision(page: str, data: Path, run: Path
         assert (row["pairs"], row["groups"], row["error"], row["data"]) == ("24", "12", "1", "recorded")
 
 
-def test_markdown_and_latex_have_the_cells_of_the_page(page: str, data: Path):
+def test_markdown_and_latex_have_the_numbers_of_the_page(page: str, data: Path):
     cells = table_cells(page)
     markdown = (data.parent / "out" / "scores.md").read_text()
     latex = (data.parent / "out" / "scores.tex").read_text()
     for condition in ("clean", "fog-5", "low_light-1"):
         row = [cells["wobbly", condition, metric] for metric in SHOWN_METRICS]
         assert " | ".join(["wobbly", condition, *row]) in markdown
-        assert " & ".join(["wobbly", condition.replace("_", r"\_"), *row]) in latex
-    columns = re.search(r"\\begin\{tabular\}\{(\w+)\}", latex)
+        numbers = [re.escape(f"${text.partition(' ')[0]}^{{+") + r"[\d.]+\*\}_\{-[\d.]+\}\$" for text in row]
+        assert re.search(" & ".join(["wobbly", re.escape(condition.replace("_", r"\_")), *numbers]), latex)
+    assert "**" not in markdown
+    assert "mathbf" not in latex
+
+
+def test_latex_has_the_commands_of_booktabs_and_as_many_cells_as_columns(page: str, data: Path):
+    latex = (data.parent / "out" / "scores.tex").read_text()
+    columns = re.search(r"\\begin\{tabular\}\{@\{\}(\w+)@\{\}\}", latex)
     assert columns is not None
-    lines = [line for line in latex.splitlines() if line.endswith(r"\\")]
-    assert {line.count("&") - line.count(r"\&") for line in lines} == {len(columns.group(1)) - 1}
-    assert "usepackage" not in latex
-    assert "booktabs" not in latex
+    upper, *rows = [line for line in latex.splitlines() if line.endswith(r"\\")]
+    # One run of a clean and five other conditions under one line of heads.
+    assert len(rows) == 1 + 6
+    assert {line.count("&") - line.count(r"\&") for line in rows} == {len(columns.group(1)) - 1}
+    spans = [int(width) for width in re.findall(r"\\multicolumn\{(\d+)\}", upper)]
+    assert sum(spans) + upper.count("&") - len(spans) + 1 == len(columns.group(1))
+    rules = [(int(a), int(b)) for a, b in re.findall(r"\\cmidrule\(lr\)\{(\d+)-(\d+)\}", latex)]
+    assert [stop - start + 1 for start, stop in rules] == spans
+    for command in (r"\toprule", r"\midrule", r"\bottomrule", r"\end{table}"):
+        assert latex.count(command) == 1
+    caption = re.search(r"\\caption\{(.*)\}\n", latex)
+    assert caption is not None
+    for words in (
+        "24 pairs in 12 groups",
+        "direction and pose over 22",
+        "over all conditions: 6 of wobbly",
+        "recorded data",
+        r"ends of its 95 \% interval",
+        "* few groups: the interval is likely too short (12 groups)",
+    ):
+        assert words in caption.group(1)
+
+
+def test_intervals_of_latex_lead_from_the_number_to_both_ends(page: str, data: Path, run: Path):
+    latex = (data.parent / "out" / "scores.tex").read_text()
+    row = next(line for line in latex.splitlines() if line.startswith("wobbly & fog-3 &"))
+    cells = row.removesuffix(r" \\").split(" & ")[2:]
+    stored = written(run)["fog-3"]["intervals"]["estimates"]
+    for metric, cell in zip(SHOWN_METRICS, cells, strict=False):
+        found = re.fullmatch(r"\$([\d.]+)\^\{([+-][\d.]+)\*\}_\{([+-][\d.]+)\}\$", cell)
+        assert found is not None
+        value, up, down = (float(part) for part in found.groups())
+        assert value + up == pytest.approx(stored[metric]["high"], abs=0.06)
+        assert value + down == pytest.approx(stored[metric]["low"], abs=0.06)
+
+
+def columns_of(folder: Path) -> tuple[list[str], list[str], list[str]]:
+    """The heads of the three tables beside a page."""
+    heads = (folder / "scores.csv").read_text().splitlines()[0].split(",")
+    markdown = next(line for line in (folder / "scores.md").read_text().splitlines() if line.startswith("|"))
+    latex = [line for line in (folder / "scores.tex").read_text().splitlines() if line.endswith(r"\\")]
+    lower = next(line for line in latex if "multicolumn" not in line)
+    return heads, markdown.strip("| ").split(" | "), lower.removesuffix(r" \\").split(" & ")
+
+
+def test_columns_are_chosen_and_ordered_in_every_table(data: Path, run: Path, tmp_path: Path):
+    write_report([run], data, tmp_path / "r.html", pairs=0, columns=["auc@20", "failed", "rot_mean", "change"])
+    heads, markdown, latex = columns_of(tmp_path)
+    metrics = ["total.auc@20", "rotation.mean_deg", "total.auc@20 minus clean"]
+    three = [[name, f"{name} low", f"{name} high"] for name in metrics]
+    assert heads == ["model", "condition", *three[0], "failed", *three[1], *three[2]]
+    assert markdown == ["model", "condition", "pose AUC@20 %", "failed", "rotation mean °", "pose AUC@20 minus clean"]
+    assert latex == ["model", "condition", r"AUC@20 $\uparrow$", "failed", r"mean $\downarrow$", "minus clean"]
+    entry = written(run)["fog-3"]
+    row = next(row for row in csv.DictReader(io.StringIO((tmp_path / "scores.csv").read_text()))
+               if row["condition"] == "fog-3")  # fmt: skip
+    assert float(row["total.auc@20"]) == value_of(entry, "total.auc@20")
+    assert float(row["total.auc@20 minus clean"]) == entry["intervals"]["change_from_clean"]["total.auc@20"]["value"]
+    assert row["failed"] == "1"
+
+
+def test_columns_that_are_not_there_or_named_twice_are_refused(data: Path, run: Path, tmp_path: Path):
+    result = CliRunner().invoke(
+        report, [str(run), str(data), "-o", str(tmp_path / "r.html"), "--columns", "rot_mean, dir_maen"]
+    )
+    assert isinstance(result.exception, InputError)
+    assert "found 'dir_maen', expected names with commas between: auc@5" in str(result.exception)
+    assert "did you mean dir_mean?" in str(result.exception)
+    with pytest.raises(InputError, match=r"found auc@20 and total\.auc@20, which are one column"):
+        write_report([run], data, tmp_path / "r.html", columns=["auc@20", "total.auc@20"])
+    assert not (tmp_path / "r.html").exists()
+
+
+def test_the_best_run_is_bold_and_with_it_what_is_not_told_apart(data: Path, run: Path, tmp_path: Path):
+    # One run is clearly better; two differ only by the noise of 24 pairs.
+    runs = [
+        make_run(tmp_path / "coarse", data, model="coarse", noise_deg=30.0),
+        make_run(tmp_path / "fine", data, model="fine-", noise_deg=1.0),
+        make_run(tmp_path / "similar", data, model="similar", noise_deg=1.05),
+    ]
+    text = write_report(runs, data, tmp_path / "r.html", columns=["rot_mean", "auc@20"])[0].read_text()
+    errors = {}
+    dataset = open_dataset(data)
+    labels = Labels.of(dataset.labels("test"))
+    clusters = draw_clusters(dataset.table("test", ("group_id",)).column("group_id").to_pylist())
+    for folder in runs:
+        found = scored_errors(read_predictions(folder / "predictions.parquet"), labels, "fog-3")
+        errors[folder.name] = found.sampled(all_metrics()["rotation.mean_deg"], clusters)
+    best = min(errors.values(), key=lambda one: one.point)
+    tied = {name for name, one in errors.items() if one is best or contains_zero(difference(one, best).estimate)}
+    assert {"fine", "similar"} == tied
+    bold = {
+        (run_name, condition)
+        for run_name, condition, metric in re.findall(
+            r'<tr data-run="([^"]*)" data-condition="([^"]*)".*?<td data-metric="(rotation.mean_deg)" class="best">',
+            text.replace("</tr>", "</tr>\n"),
+        )
+    }
+    assert {name for name, condition in bold if condition == "fog-3"} == {"fine-", "similar"}
+    markdown, latex = ((tmp_path / name).read_text() for name in ("scores.md", "scores.tex"))
+    for name, is_bold in (("fine-", True), ("similar", True), ("coarse", False)):
+        assert bool(re.search(rf"\| {name} \| fog-3 \| \*\*[\d.]+\*\* \[", markdown)) is is_bold
+        assert bool(re.search(rf"^{name} & fog-3 & \$\\mathbf", latex, re.MULTILINE)) is is_bold
+    assert "- bold: the best of a condition, and every run whose paired difference" in markdown
+    assert "Bold: the best of a condition, and every run whose paired difference" in latex
+    assert "bold: the best of a condition" in page_words(text)
+
+
+def contains_zero(found: Estimate) -> bool:
+    return found.low is not None and found.high is not None and found.low <= 0.0 <= found.high
+
+
+def test_without_intervals_the_best_number_alone_is_bold(tmp_path: Path):
+    data = make_dataset(tmp_path / "data", groups=3)
+    runs = [make_run(tmp_path / name, data, model=name, conditions=("clean",)) for name in ("a", "bb", "ccc")]
+    write_report(runs, data, tmp_path / "r.html", columns=["rot_mean"])
+    cells = re.findall(r"\| clean \| (\S+) \|", (tmp_path / "scores.md").read_text())
+    bold = [cell for cell in cells if "*" in cell]
+    assert len(cells) == 3
+    assert [float(cell.strip("*")) for cell in bold] == [min(float(cell.strip("*")) for cell in cells)]
 
 
 def test_page_tells_what_was_run_counted_and_left_out(page: str, run: Path):
@@ -159,13 +285,14 @@ def test_names_and_messages_of_strangers_stay_text(data: Path, tmp_path: Path):
     assert text.count("</script>") == 1
     assert text.count("</style>") == 1
     assert (HOSTILE, "clean", "pairs") in table_cells(text)
-    rows = [line for line in files[3].read_text().splitlines() if line.endswith(r" \\") and "condition" not in line]
+    rows = [line for line in files[3].read_text().splitlines() if line.endswith(r" \\") and "alert" in line]
     assert len(rows) == 2
     for row in rows:
         # Columns are parted by " & "; every other special character is escaped.
         cells = row.removesuffix(r" \\").split(" & ")
-        assert len(cells) == 2 + len(SHOWN_METRICS) + 1 + 3
-        assert not re.search(r"(?<!\\)[%#_$&~^<>]", "".join(cells).replace("$<$", "").replace("$>$", ""))
+        assert len(cells) == 2 + len(SHOWN_METRICS) + 1
+        names = "".join(cells[:2]).replace("$<$", "").replace("$>$", "")
+        assert not re.search(r"(?<!\\)[%#_$&~^<>]", names)
 
 
 def test_latex_escape_leaves_no_command():
@@ -181,7 +308,7 @@ def test_simulated_data_is_called_so_everywhere(tmp_path: Path):
     assert words.count("Split test of simulated data") >= 2
     assert ",simulated," in files[1].read_text()
     assert files[2].read_text().startswith("Split test of simulated data")
-    assert files[3].read_text().startswith("% Split test of simulated data")
+    assert r"\caption{Split test of simulated data" in files[3].read_text()
 
 
 def test_several_runs_stand_side_by_side(data: Path, run: Path, tmp_path: Path):
@@ -196,6 +323,8 @@ def test_several_runs_stand_side_by_side(data: Path, run: Path, tmp_path: Path):
     assert "steady against wobbly: 24 pairs in 12 groups" in words
     assert "wobbly, clean" in words
     assert "steady, severity 5, all corruptions" in words
+    assert "below the line steady is better, above it wobbly" in words
+    assert text.count("error of every pair, steady against wobbly</title>") == 3
 
 
 def test_runs_of_one_model_are_told_apart(data: Path, run: Path, tmp_path: Path):

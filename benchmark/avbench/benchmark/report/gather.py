@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +17,8 @@ from avbench.benchmark.plots.canvas import shorten
 from avbench.benchmark.predictions.file import CLEAN_CONDITION, Predictions
 from avbench.benchmark.predictions.result_files import RunFile, read_run_file, read_score_file
 from avbench.benchmark.predictions.saved_run import DEFAULT_SPLIT, SavedRun, distinct_names, read_run
-from avbench.benchmark.scoring.bootstrap import Clusters, draw_clusters
-from avbench.benchmark.scoring.intervals import ConditionIntervals, ScoredErrors, score_intervals, scored_errors
+from avbench.benchmark.scoring.bootstrap import Clusters, Sampled, draw_clusters
+from avbench.benchmark.scoring.intervals import ConditionIntervals, ScoredErrors, score_samples, scored_errors
 from avbench.benchmark.scoring.probe_file import ProbesFile, read_probes_file
 from avbench.benchmark.scoring.score import Labels, Score, score
 from avbench.preprocessing.base.errors import InputError
@@ -42,6 +42,7 @@ class RunData:
         saved: Its predictions and its settings.
         scores: The score of every condition, in the order of the file.
         intervals: The intervals of the same conditions.
+        samples: By metric, what the intervals were read from, of the same conditions.
         document: What the run wrote down about itself (`run.json`), empty where it wrote nothing.
         probes: What came of listening probes (`probes.json`), empty where there were none.
     """
@@ -51,6 +52,7 @@ class RunData:
     saved: SavedRun
     scores: tuple[Score, ...]
     intervals: tuple[ConditionIntervals, ...]
+    samples: tuple[Mapping[str, Sampled], ...]
     document: RunFile
     probes: ProbesFile
 
@@ -67,6 +69,11 @@ class RunData:
     def score_of(self, condition: str) -> Score | None:
         """The score of a condition, None where the run has no such condition."""
         return next((entry for entry in self.scores if entry.condition == condition), None)
+
+    def samples_of(self, condition: str) -> Mapping[str, Sampled] | None:
+        """The samples of a condition by metric, None where the run has no such condition."""
+        found = zip(self.conditions, self.samples, strict=True)
+        return next((samples for name, samples in found if name == condition), None)
 
     def intervals_of(self, condition: str) -> ConditionIntervals | None:
         """The intervals of a condition, None where the run has no such condition."""
@@ -180,17 +187,19 @@ def gather(run_folders: Sequence[Path], data: Path, *, split: str | None = None)
     labels = Labels.of(dataset.labels(chosen, limit=limit))
     clusters = draw_clusters(columns.column("group_id").to_pylist())
     run_names = distinct_names(saved)
+    sampled = [score_samples(run.predictions, labels, clusters, baseline_threshold_m=threshold) for run in saved]
     runs = [
         RunData(
             name=name,
             label=label,
             saved=run,
             scores=tuple(score(run.predictions, labels, baseline_threshold_m=threshold)),
-            intervals=tuple(score_intervals(run.predictions, labels, clusters, baseline_threshold_m=threshold)),
+            intervals=tuple(intervals for intervals, _ in found),
+            samples=tuple(samples for _, samples in found),
             document=read_run_file(run.path.with_name(RUN_NAME)),
             probes=_probes(run),
         )
-        for name, label, run in zip(run_names, _labels(run_names), saved, strict=True)
+        for name, label, run, found in zip(run_names, _labels(run_names), saved, sampled, strict=True)
     ]
     return ReportData(dataset, chosen, limit, threshold, labels, clusters, columns, tuple(runs))
 

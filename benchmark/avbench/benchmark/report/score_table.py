@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 from avbench.benchmark.metrics.definitions import ErrorSummary
 from avbench.benchmark.plots.canvas import Scale
+from avbench.benchmark.report.best import best_runs
+from avbench.benchmark.report.columns import Fact
 from avbench.benchmark.report.gather import ReportData
 from avbench.benchmark.scoring.bootstrap import Difference, Estimate
 from avbench.benchmark.scoring.intervals import Quantity, all_metrics
@@ -28,7 +30,7 @@ SHOWN_METRICS = (
 METRES = "metric_translation.median_m"
 """Shown where a model answers in metres."""
 
-_QUANTITY_WORDS = {
+QUANTITY_WORDS = {
     Quantity.ROTATION: "rotation",
     Quantity.DIRECTION: "direction",
     Quantity.TOTAL: "pose",
@@ -39,10 +41,14 @@ _QUANTITY_WORDS = {
 def metric_words(name: str, *, unit: bool = True) -> str:
     """A metric in words: "rotation median °", "pose AUC@20 %"."""
     metric = all_metrics()[name]
-    kind = name.partition(".")[2]
-    what = kind.replace("auc@", "AUC@") if "@" in kind else kind.rpartition("_")[0]
-    words = f"{_QUANTITY_WORDS[metric.quantity]} {what}"
+    words = f"{QUANTITY_WORDS[metric.quantity]} {kind_words(name)}"
     return f"{words} {'°' if metric.unit == 'deg' else metric.unit}" if unit else words
+
+
+def kind_words(name: str) -> str:
+    """How a metric summarises errors: "median", "AUC@20"."""
+    kind = name.partition(".")[2]
+    return kind.replace("auc@", "AUC@") if "@" in kind else kind.rpartition("_")[0]
 
 
 def metric_decimals(name: str) -> int:
@@ -64,11 +70,13 @@ class MetricCell:
         metric: Its name in the specification.
         value: The number, None where nothing is scored.
         estimate: The same number with its interval.
+        best: Whether the run is best, or not told apart from the best (`best.best_runs`).
     """
 
     metric: str
     value: float | None
     estimate: Estimate
+    best: bool = False
 
     @property
     def shown_estimate(self) -> Estimate:
@@ -113,17 +121,30 @@ class ScoreLine:
     cells: dict[str, MetricCell]
     change: Difference | None
 
+    def fact(self, name: Fact, groups: int) -> str | int:
+        """A column that is no metric; `groups` is the number of groups of the pairs."""
+        facts: dict[Fact, str | int] = {
+            Fact.MODEL: self.run,
+            Fact.CONDITION: self.condition,
+            Fact.PAIRS: self.counts.pairs,
+            Fact.WITH_DIRECTION: self.counts.with_direction,
+            Fact.GROUPS: groups,
+            Fact.FAILED: self.counts.failed,
+        }
+        return facts[name]
+
 
 def score_lines(data: ReportData) -> list[ScoreLine]:
     """All lines: condition by condition, runs in order."""
     lines = []
     for condition in data.conditions:
+        best = {name: best_runs(data, condition, name) for name in all_metrics()} if len(data.runs) > 1 else {}
         for run_number, run in enumerate(data.runs):
             score, found = run.score_of(condition), run.intervals_of(condition)
             if score is None or found is None:
                 continue
             cells = {
-                name: MetricCell(name, metric_value(score, name), estimate)
+                name: MetricCell(name, metric_value(score, name), estimate, run_number in best.get(name, ()))
                 for name, estimate in found.estimates.items()
             }
             change = found.change_from_clean[CHANGE_METRIC] if found.change_from_clean is not None else None

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from markupsafe import Markup
 
 from avbench.benchmark.plots.breakdown import BreakdownSeries, breakdown_plot
 from avbench.benchmark.plots.canvas import estimate_ends, value_range
 from avbench.benchmark.plots.forest import ForestRow, forest_plot, headline_plot
 from avbench.benchmark.plots.recall import RecallCurve, recall_plot
+from avbench.benchmark.plots.scatter import MOST_POINTS, scatter_plot
 from avbench.benchmark.plots.severity import severity_plot
 from avbench.benchmark.plots.svg import inline_svg
 from avbench.benchmark.predictions.file import CLEAN_CONDITION
+from avbench.benchmark.report.best import RULE
 from avbench.benchmark.report.curves import (
     CURVE_QUANTITIES,
     SEVERITY_METRICS,
@@ -21,12 +24,12 @@ from avbench.benchmark.report.curves import (
     other_conditions,
     recall_curves,
 )
-from avbench.benchmark.report.gather import ReportData
+from avbench.benchmark.report.gather import ReportData, RunData
 from avbench.benchmark.report.score_table import ScoreLine, metric_scale, metric_words, shown_metrics
 from avbench.benchmark.report.views import Cell, Drawn, Key, Panel, ScoreRow, ScoreTable, Tile, series_style
 from avbench.benchmark.scoring.breakdown import StratumScore, break_down
 from avbench.benchmark.scoring.comparison import LabelSigma, compare_runs
-from avbench.benchmark.scoring.intervals import Quantity, find_metrics
+from avbench.benchmark.scoring.intervals import Quantity, ScoredErrors, find_metrics
 from avbench.benchmark.scoring.strata import StratumColumns, cut_strata, find_strata
 from avbench.benchmark.tables.comparisons import Table, comparison_tables
 from avbench.benchmark.tables.scores import CHANGE_METRIC, difference_text, interval_notes
@@ -80,11 +83,12 @@ def score_part(data: ReportData, lines: Sequence[ScoreLine]) -> ScorePart:
     metrics = shown_metrics(lines)
     cells = [one.cells[metric] for one in lines for metric in metrics]
     estimates = [cell.estimate for cell in cells if cell.value is not None]
+    bold = [RULE] if any(cell.best for cell in cells) else []
     return ScorePart(
         clean=_score_table("scores-clean", clean, metrics, with_change=False) if clean else None,
         others=_score_table("scores-conditions", others, metrics, with_change=bool(clean)) if others else None,
         other_conditions=len({one.condition for one in others}),
-        notes=(*data.notes, "in brackets: 95 % intervals, from resampling groups", *interval_notes(estimates)),
+        notes=(*data.notes, "in brackets: 95 % intervals, from resampling groups", *bold, *interval_notes(estimates)),
     )
 
 
@@ -93,7 +97,10 @@ def _score_table(anchor: str, lines: Sequence[ScoreLine], metrics: Sequence[str]
     heads += [f"{metric_words(CHANGE_METRIC, unit=False)} minus clean"] if with_change else []
     rows = []
     for place, one in enumerate(lines):
-        cells = [Cell(name, one.cells[name].value_text, one.cells[name].interval_text) for name in metrics]
+        cells = [
+            Cell(name, one.cells[name].value_text, one.cells[name].interval_text, one.cells[name].best)
+            for name in metrics
+        ]
         if with_change:
             value, _, interval = ("-" if one.change is None else difference_text(one.change)).partition(" ")
             cells.append(Cell("change", value, interval))
@@ -234,10 +241,25 @@ def _stratum_words(source: StratumColumns) -> str:
 
 
 @dataclass(frozen=True)
+class RunComparison:
+    """One run against the first.
+
+    Attributes:
+        tables: Metric by metric and pair by pair.
+        scatters: The errors of every pair, a plot for each kind of error that is scored.
+        reading: How the plots are read.
+    """
+
+    tables: tuple[Table, ...]
+    scatters: tuple[Drawn, ...]
+    reading: str
+
+
+@dataclass(frozen=True)
 class ComparisonPart:
     """Every other run against the first."""
 
-    tables: tuple[Table, ...]
+    runs: tuple[RunComparison, ...]
 
 
 def comparison_part(data: ReportData) -> ComparisonPart | None:
@@ -248,11 +270,21 @@ def comparison_part(data: ReportData) -> ComparisonPart | None:
     sigma = LabelSigma.of(
         *(data.columns.column(name).to_pylist() for name in ("pose_sigma_deg", "direction_sigma_deg"))
     )
-    tables: list[Table] = []
     base = data.errors(runs[0], CLEAN_CONDITION)
-    for run in runs[1:]:
-        found = compare_runs(
-            [data.errors(run, CLEAN_CONDITION)], [base], data.clusters, names=(run.label, runs[0].label), sigma=sigma
-        )
-        tables += comparison_tables(found)[:2]
-    return ComparisonPart(tuple(tables))
+    return ComparisonPart(tuple(_against(data, run, base, sigma) for run in runs[1:]))
+
+
+def _against(data: ReportData, run: RunData, base: ScoredErrors, sigma: LabelSigma) -> RunComparison:
+    errors, first = data.errors(run, CLEAN_CONDITION), data.runs[0]
+    found = compare_runs([errors], [base], data.clusters, names=(run.label, first.label), sigma=sigma)
+    scatters = []
+    for quantity in CURVE_QUANTITIES:
+        a, b = errors.of(quantity), base.of(quantity)
+        if np.isfinite(a).any():
+            plot = scatter_plot(a, b, names=(run.label, first.label), place=data.runs.index(run))
+            words = f"{quantity} error of every pair, {run.label} against {first.label}"
+            scatters.append(Drawn(_CURVE_TITLES[quantity], inline_svg(plot, words)))
+    reading = f"Errors of every pair on logarithmic axes: below the line {run.label} is better, above it {first.label}."
+    if len(data.labels) > MOST_POINTS:
+        reading += f" Drawn are {MOST_POINTS} of the pairs, chosen at random."
+    return RunComparison(tuple(comparison_tables(found)[:2]), tuple(scatters), reading)

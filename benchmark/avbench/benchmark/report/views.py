@@ -83,11 +83,13 @@ class Cell:
         name: Name of the metric.
         value: The number.
         interval: Its interval; empty for none.
+        best: Whether the run is best, or not told apart from the best.
     """
 
     name: str
     value: str
     interval: str
+    best: bool = False
 
 
 @dataclass(frozen=True)

@@ -221,10 +221,10 @@ def condition_intervals(
     return ConditionIntervals(errors.condition, estimates, change), sampled
 
 
-def score_intervals(
+def score_samples(
     predictions: Predictions, labels: Labels, clusters: Clusters, *, baseline_threshold_m: float | None = None
-) -> list[ConditionIntervals]:
-    """Intervals of every condition of a predictions file, in the file's order, as `scoring.score` lists the scores.
+) -> list[tuple[ConditionIntervals, Mapping[str, Sampled]]]:
+    """Intervals and samples of every condition of a predictions file, in the file's order, as `scoring.score` has it.
 
     Args:
         predictions: Predictions of the pairs of the labels.
@@ -243,10 +243,19 @@ def score_intervals(
         return scored_errors(predictions, labels, condition, baseline_threshold_m=baseline_threshold_m)
 
     clean = None
-    found: dict[str, ConditionIntervals] = {}
+    found: dict[str, tuple[ConditionIntervals, Mapping[str, Sampled]]] = {}
     if CLEAN_CONDITION in conditions:
-        found[CLEAN_CONDITION], clean = condition_intervals(errors(CLEAN_CONDITION), clusters)
+        found[CLEAN_CONDITION] = condition_intervals(errors(CLEAN_CONDITION), clusters)
+        clean = found[CLEAN_CONDITION][1]
     for condition in conditions:
         if condition not in found:
-            found[condition], _ = condition_intervals(errors(condition), clusters, clean)
+            found[condition] = condition_intervals(errors(condition), clusters, clean)
     return [found[condition] for condition in conditions]
+
+
+def score_intervals(
+    predictions: Predictions, labels: Labels, clusters: Clusters, *, baseline_threshold_m: float | None = None
+) -> list[ConditionIntervals]:
+    """The intervals of `score_samples` alone."""
+    sampled = score_samples(predictions, labels, clusters, baseline_threshold_m=baseline_threshold_m)
+    return [intervals for intervals, _ in sampled]

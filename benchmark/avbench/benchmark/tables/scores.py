@@ -30,8 +30,13 @@ def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
 def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """The same table in Markdown; what a cell holds is shown as text, whatever it is."""
     escaped = [[markdown_text(cell) for cell in row] for row in [headers, *rows]]
+    return markdown_rows(escaped[0], escaped[1:])
+
+
+def markdown_rows(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of cells that are Markdown already."""
     rule = [":--", *("--:" for _ in headers[1:])]
-    return "\n".join("| " + " | ".join(row) + " |" for row in [escaped[0], rule, *escaped[1:]])
+    return "\n".join("| " + " | ".join(row) + " |" for row in [headers, rule, *rows])
 
 
 def number(value: float | None, decimals: int = 2) -> str:
@@ -60,9 +65,15 @@ def difference_text(found: Difference, decimals: int = 2) -> str:
 def _ends(found: Estimate, decimals: int, sign: str) -> str:
     if found.low is None or found.high is None:
         return ""
-    fewer = decimals - 1 if found.high - found.low >= 5 * 10.0 ** -(decimals - 1) else decimals
+    fewer = end_decimals(found, decimals)
     low, high = (f"{end:{sign}.{fewer}f}" if math.isfinite(end) else "inf" for end in (found.low, found.high))
     return f" [{low}, {high}]" + ("*" if found.note is IntervalNote.FEW_GROUPS else "")
+
+
+def end_decimals(found: Estimate, decimals: int) -> int:
+    """Decimals of the ends of an interval: one fewer than the number has, unless it is too narrow for that."""
+    narrow = found.low is None or found.high is None or found.high - found.low < 5 * 10.0 ** -(decimals - 1)
+    return decimals if narrow else decimals - 1
 
 
 def p_value_text(p_value: float | None) -> str:
