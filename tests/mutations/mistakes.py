@@ -207,7 +207,7 @@ MISTAKES = (
     # Groups and recordings
     Mistake(
         "intervals of a score are clustered by recording",
-        "benchmark/evaluation/evaluate.py",
+        "benchmark/scoring/scored.py",
         'dataset.table(split, ("group_id",), limit=limit).column("group_id").to_pylist()',
         'dataset.table(split, ("recording_id",), limit=limit).column("recording_id").to_pylist()',
         (EVALUATE,),

@@ -17,7 +17,7 @@ from avbench.benchmark.api.models import entry_of
 from avbench.benchmark.base.progress import ProgressBar
 from avbench.benchmark.data.dataset import PairDataset
 from avbench.benchmark.evaluation.compare import common_split, compare_saved
-from avbench.benchmark.evaluation.evaluate import Scored, evaluate_model, score_predictions
+from avbench.benchmark.evaluation.evaluate import evaluate_model
 from avbench.benchmark.evaluation.failures import refuse_failures
 from avbench.benchmark.evaluation.plan import plan_evaluation
 from avbench.benchmark.evaluation.results import REPORT_NAME, RESULT_NAMES
@@ -29,6 +29,7 @@ from avbench.benchmark.scoring.comparison import Comparison as ComparedRuns
 from avbench.benchmark.scoring.intervals import HEADLINES, all_metrics, find_metrics
 from avbench.benchmark.scoring.probes import ProbeReport
 from avbench.benchmark.scoring.score import Labels
+from avbench.benchmark.scoring.scored import Scored, score_predictions
 from avbench.preprocessing.base.errors import InputError
 from avbench.preprocessing.base.locks import sole_writer
 

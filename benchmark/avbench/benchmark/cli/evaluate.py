@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from avbench.benchmark.data.dataset import PairDataset
-    from avbench.benchmark.evaluation.evaluate import Scored
     from avbench.benchmark.evaluation.plan import EvaluationPlan
     from avbench.benchmark.models.registry import ModelEntry
     from avbench.benchmark.running.run import Run, RunSettings
     from avbench.benchmark.scoring.probes import ProbeReport
+    from avbench.benchmark.scoring.scored import Scored
 
 
 @click.command()

@@ -82,10 +82,10 @@ def score(
     import json
 
     from avbench.benchmark.data.dataset import open_dataset
-    from avbench.benchmark.evaluation.evaluate import group_ids, score_predictions
     from avbench.benchmark.evaluation.results import score_document
     from avbench.benchmark.predictions.saved_run import DEFAULT_SPLIT, read_run
     from avbench.benchmark.scoring.score import Labels
+    from avbench.benchmark.scoring.scored import group_ids, score_predictions
 
     dataset = open_dataset(data)
     run = read_run(predictions_path, dataset)
