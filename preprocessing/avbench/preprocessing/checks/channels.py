@@ -14,8 +14,8 @@ from avbench.preprocessing.base.errors import InputError
 from avbench.preprocessing.base.geometry import FloatArray
 from avbench.preprocessing.recording.recording import AmbisonicConvention, SampleFormat, SoundSource
 
-WINDOWS = 8
-WINDOW_S = 0.5
+WINDOWS = 6
+WINDOW_S = 0.25
 
 _FULL_SCALE = {SampleFormat.INT16: 2.0**15, SampleFormat.INT24: 2.0**31, SampleFormat.INT32: 2.0**31}
 _BAND_HZ = (300.0, 3000.0)  # below, capsules hear wind and handling; above, they are no points any more

@@ -13,7 +13,6 @@ from fractions import Fraction
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
-from scipy.io import wavfile
 
 from avbench.preprocessing.base.errors import InputError
 from avbench.preprocessing.recording.recording import DTYPE_OF_FORMAT, SampleFormat, SoundSource
@@ -135,6 +134,9 @@ def encode_clip(samples: NDArray[np.generic], sample_rate_hz: int, sample_format
         if not np.isfinite(values).all():
             raise InputError("sound clip", found="a NaN or infinite sample", expected="finite samples")
         # libsndfile writes the time of day into float WAV files (PEAK chunk); SciPy writes the samples only.
+        # It is needed for many channels only, and takes a while to import.
+        from scipy.io import wavfile
+
         wavfile.write(buffer, sample_rate_hz, values)
         return buffer.getvalue()
     fits_flac = (
