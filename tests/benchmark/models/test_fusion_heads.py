@@ -41,6 +41,13 @@ def level(count: int) -> Level:
     return Level(eye, eye, torch.ones(count, dtype=torch.bool))
 
 
+def tilted(count: int) -> Level:
+    """Cameras that are tilted otherwise in each pair, and in frame a than in frame b."""
+    random = torch.Generator().manual_seed(11)
+    a, b = (rotation_from_six(torch.randn(count, 6, generator=random)) for _ in "ab")
+    return Level(a, b, torch.ones(count, dtype=torch.bool))
+
+
 def test_a_turn_of_the_world_turns_no_feature_but_a_turn_of_the_head_does() -> None:
     # Turning both spectra by the same even number of bins only relabels azimuth: without harmonics nothing changes.
     comparison = DirectionComparison(SOUND).eval()
@@ -83,7 +90,7 @@ def test_absent_sound_is_no_sound() -> None:
 def test_an_untrained_gated_head_returns_the_pictures_pose() -> None:
     head = GatedHead(GatedConfig(visual_dim=10, sound_dim=SOUND.feature_dim, hidden_dim=32))
     views = seen(4)
-    fused = head(views, SoundEncoder(SOUND)(sound(4)), level(4))
+    fused = head(views, SoundEncoder(SOUND)(sound(4)), tilted(4))
     assert torch.allclose(fused.rotation_a_b, views.rotation_a_b, atol=1e-5)
     assert torch.allclose(fused.translation_a_b, views.translation_a_b, atol=1e-5)
     assert torch.allclose(fused.confidence_logit, torch.logit(views.confidence), atol=1e-3)

@@ -8,19 +8,25 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from avbench.benchmark.audio.features import direction_spectrum
 from avbench.benchmark.cli.report import report
 from avbench.benchmark.data.dataset import open_dataset
 from avbench.benchmark.predictions.file import read_predictions
+from avbench.benchmark.report.gather import gather
 from avbench.benchmark.report.latex import latex_escape
+from avbench.benchmark.report.pairs import thumbnail, worst_pairs
 from avbench.benchmark.report.score_table import SHOWN_METRICS
 from avbench.benchmark.report.write import write_report
 from avbench.benchmark.scoring.bootstrap import Estimate, difference, draw_clusters
 from avbench.benchmark.scoring.intervals import all_metrics, scored_errors
 from avbench.benchmark.scoring.score import Labels
 from avbench.preprocessing.base.errors import InputError
+from avbench.preprocessing.base.geometry import rotation_angle_deg
+from prepared_data import sound_bytes
 from report_page import HOSTILE, make_dataset, make_run, page_words, table_cells
 
 LOSS = {
@@ -268,6 +274,26 @@ def test_worst_pairs_are_the_worst_and_failed_ones_come_last(data: Path, run: Pa
     everything = write_report([run], data, tmp_path / "few.html", pairs=0)[0].read_text()
     assert "<img " not in everything
     assert "Worst pairs" not in everything
+
+
+def test_a_worst_pair_shows_its_own_pictures_sounds_and_answers(tmp_path: Path):
+    sounds = {f"audio_{view}": {"bytes": sound_bytes(seed, 3, 6000), "path": None} for seed, view in enumerate("ab")}
+    data = make_dataset(tmp_path / "data", pairs=12, **sounds, audio_valid_stop_a=6000, audio_valid_stop_b=5500)
+    gathered = gather([make_run(tmp_path / "run", data, conditions=("clean",))], data)
+    inputs = {pair.pair_id: pair for pair in open_dataset(data).inputs("test")}
+    labels = {label.pair_id: label for label in open_dataset(data).labels("test")}
+    views = worst_pairs(gathered, count=12)
+    assert len(views) == 12
+    for view in views:
+        pair = inputs[view.pair_id]
+        assert view.recording_id == view.pair_id.rpartition(":")[0]
+        assert view.picture_a == thumbnail(pair.image_a)
+        assert view.picture_b == thumbnail(pair.image_b)
+        turn = rotation_angle_deg(labels[view.pair_id].rotation_a_b)
+        assert view.truth.rotation_deg == pytest.approx(float(turn), abs=1e-9)
+        for found, clip, up in ((view.spectrum_a, pair.sound_a, pair.up_a), (view.spectrum_b, pair.sound_b, pair.up_b)):
+            assert found.azimuth is not None
+            np.testing.assert_array_equal(found.azimuth, direction_spectrum(clip, up).azimuth)
 
 
 def test_a_pair_without_an_answer_says_why(data: Path, tmp_path: Path):

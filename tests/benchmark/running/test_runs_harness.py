@@ -168,6 +168,11 @@ def test_a_model_is_not_asked_under_conditions_that_it_cannot_see(data: Path, mo
     custom = [CLEAN, Condition("custom", lambda pair: pair)]
     found = run(data, f"{models}:Hears", tmp_path / "r2", custom, batch_size=PAIRS).predictions
     assert found.translation_a_b[:, 1].tolist() == [1.0] * PAIRS + [2.0] * PAIRS
+    # What it cannot tell from clean has the answers under clean, wherever that stands.
+    mixed = [custom[1], CLEAN, dark[1], dark[2]]
+    done = run(data, f"{models}:Hears", tmp_path / "r3", mixed, batch_size=PAIRS)
+    assert done.same_as == {dark[1].name: "clean", dark[2].name: "clean"}
+    assert done.predictions.translation_a_b[:, 1].tolist() == [1.0] * PAIRS + [2.0] * 3 * PAIRS
 
 
 def test_the_model_is_in_another_process_unless_there_is_no_time_limit(data: Path, models: Path, tmp_path: Path):
@@ -185,7 +190,7 @@ def test_a_damaged_picture_ends_the_run_with_its_name_and_keeps_what_was_answere
     rows[4]["image_b"] = {"bytes": b"no picture", "path": None}
     data = write_dataset(tmp_path / "data", {"test": rows})
     before = threading.active_count()
-    with pytest.raises(InputError, match="pair p4: image_b"):
+    with pytest.raises(InputError, match=f"pair {pair_name(4)}: image_b"):
         run(data, f"{models}:Exact", tmp_path / "r", batch_size=2, workers=2, part_pairs=1)
     assert {path.name for path in (tmp_path / "r" / "parts").glob("*.parquet")} == {
         "000000000-000000002.parquet",

@@ -27,6 +27,7 @@ from avbench.benchmark.scoring.conventions import (
 from avbench.benchmark.scoring.score import Labels
 from avbench.preprocessing.base.geometry import axis_rotation, nearest_rotation
 from avbench.preprocessing.recording.recording import Scale
+from prepared_data import pair_name, shuffled
 
 CONVENTIONS = load_metrics_spec().conventions
 AHEAD = np.array([0.0, 0.0, 1.0])
@@ -49,7 +50,7 @@ def test_the_command_line_names_are_those_of_the_specification():
 
 
 def test_the_table_in_the_documentation_is_that_of_the_specification():
-    page = (Path(__file__).parents[2] / "docs/evaluation.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs/evaluation.md").read_text(encoding="utf-8")
     for convention in CONVENTIONS.values():
         assert "| " + " | ".join(convention_table_row(convention)) + " |" in page
 
@@ -246,6 +247,21 @@ def test_the_same_predictions_differ_as_the_conventions_do(tmp_path: Path):
     # Pi3 and Depth Anything 3 look from b: 1.2, 3.3, 5.7, 4.6, 3.3. Below 1 ... 5 lie 0, 1, 1, 3, 4.
     assert rows["pi3", 5.0].foreign == pytest.approx(100 * 9 / 30)
     assert rows["da3", 5.0].foreign == pytest.approx(100 * 9 / 25)
+
+
+def test_another_convention_scores_the_condition_that_is_asked_for(tmp_path: Path):
+    labels = [PairLabel(pair_name(i), axis_rotation("y", 9.0 * i), AHEAD, Scale.METRIC) for i in range(6)]
+    answers = [
+        Answer(label.pair_id, condition, axis_rotation("x", error) @ label.rotation_a_b, AHEAD)
+        for label in labels
+        for condition, error in (("clean", 0.0), ("dark", 2.5))
+    ]
+    write_predictions(tmp_path / "p.parquet", shuffled(answers))
+    predictions = read_predictions(tmp_path / "p.parquet")
+    for condition, expected in (("clean", 100.0), ("dark", trapezoid([2.5] * 6, 6, 5.0))):
+        found = score_as(CONVENTIONS["reloc3r"], predictions, Labels.of(labels), condition, baseline_threshold_m=0.05)
+        total = {row.threshold_deg: row for row in found.rows if row.quantity == "total"}
+        assert (total[5.0].foreign, total[5.0].ours) == (pytest.approx(expected), pytest.approx(expected))
 
 
 def test_histogram_conventions_on_errors_off_the_edges():

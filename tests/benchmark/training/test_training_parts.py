@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from avbench.benchmark.cli import train as train_command
 from avbench.benchmark.data.dataset import open_dataset
 from avbench.benchmark.models.backbones.tiny import TinyConfig
-from avbench.benchmark.models.learned.binaural_pretraining import BinauralConfig
+from avbench.benchmark.models.learned.binaural_pretraining import BinauralConfig, ear_samples
+from avbench.benchmark.models.learned.inputs import picture_row, sound_row, up_row
 from avbench.benchmark.training.config import (
     PRESETS,
     STANDARD,
@@ -188,6 +189,15 @@ def test_arrays_hold_what_models_are_given(data: Path, tmp_path: Path) -> None:
     assert np.asarray(made.up_known).all()
     assert made.metric.all()
     assert made.direction.all()
+    for row, pair in enumerate(open_dataset(data).inputs("train")):
+        assert made.pair_ids[row] == pair.pair_id
+        expected = {**picture_row(pair, (64, 48)), **up_row(pair), **sound_row(pair)}
+        for view, clip in (("a", pair.sound_a), ("b", pair.sound_b)):
+            expected[f"ears_{view}"] = np.float16(ear_samples(clip, EARS))
+        for name, value in expected.items():
+            np.testing.assert_array_equal(getattr(made, name)[row], np.asarray(value, getattr(made, name).dtype), name)
+    for name in ("image", "level", "maps", "spectrum", "ears"):
+        assert not np.array_equal(getattr(made, f"{name}_a"), getattr(made, f"{name}_b")), name
     again = arrays(data, tmp_path)
     np.testing.assert_array_equal(again.maps_a, made.maps_a)
 

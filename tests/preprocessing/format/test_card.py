@@ -93,7 +93,7 @@ def test_the_hugging_face_library_loads_the_folder(tmp_path: Path) -> None:
 
 def test_what_loading_needs_comes_with_the_package() -> None:
     """The library decodes pictures with Pillow and does not install it by itself."""
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
     names = {re.split(r"[<>=!~ \[]", requirement)[0].lower() for requirement in project["dependencies"]}
     assert {"datasets", "pillow"} <= names
 
@@ -132,6 +132,13 @@ def test_the_card_names_splits_licence_and_columns(tmp_path: Path) -> None:
         assert f"| {column.name} |" in card
     assert manifest.dataset_fingerprint in card
     assert "All pairs come from recordings of the real world." in card
+
+
+def test_a_place_in_two_splits_is_never_published(tmp_path: Path) -> None:
+    assert place_of("a") == place_of("c")
+    with pytest.raises(RuntimeError, match=f"group {place_of('a')} is in test and in train"):
+        build(tmp_path / "walks", {"a": "train", "b": "train", "c": "test"})
+    assert not (tmp_path / "walks" / "data").exists()
 
 
 def test_what_is_simulated_is_called_simulated(tmp_path: Path) -> None:
