@@ -21,6 +21,7 @@ import cv2
 
 from avbench.preprocessing.base.atomic import sha256_of
 from avbench.preprocessing.base.errors import AvbenchError, InputError, OutputError
+from avbench.preprocessing.base.source_code import files_sha256
 from avbench.preprocessing.format.manifest import PreparedRecording, Refusal
 from avbench.preprocessing.format.schema import SCHEMA_VERSION
 from avbench.preprocessing.format.shards import Span, payload_bytes, row_digest, rows_digest, write_rows
@@ -34,20 +35,18 @@ from avbench.preprocessing.sources.find import open_recording
 CODECS = ("av", "opencv-python-headless", "simplejpeg", "soundfile", "projectaria-tools", "vrs")
 """Packages that decide which bytes a row gets; another version counts as other code."""
 
-_NOT_ABOUT_ROWS = (
-    "assembly.py",
-    "atomic.py",
-    "card.py",
-    "cli.py",
-    "commands.py",
-    "errors.py",
-    "locks.py",
-    "manifest.py",
-    "prepare.py",
-    "processes.py",
-    "publish.py",
-    "splits.py",
+ROW_ROOMS = ("checks", "media", "recording", "rows", "sources")
+"""Rooms with a say in what rows contain, and in which recordings come out."""
+
+ROW_FILES = (
+    "base/geometry.py",
+    "format/picture.py",
+    "format/schema.py",
+    "format/shards.py",
+    "format/sound_clip.py",
+    "prepare/recording_part.py",
 )
+"""The same in other rooms; what is left is wording, files and records."""
 
 
 @dataclass(frozen=True)
@@ -119,15 +118,19 @@ class Task:
 
 @cache
 def preparation_code() -> str:
-    """Hash over the source of every module that has a say in what rows contain, and the decoders' versions."""
-    root = Path(__file__).parents[1]
-    digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        name = path.relative_to(root).as_posix()
-        if name not in _NOT_ABOUT_ROWS and not name.startswith("simulate/"):
-            digest.update(f"{name}\0{sha256_of(path)}\n".encode())
+    """Hash over the source of every module that has a say in what rows contain, and the decoders' versions.
+
+    Comments and docstrings do not count.
+    """
+    digest = hashlib.sha256(row_code_sha256(Path(__file__).parents[1]).encode())
     digest.update(json.dumps(software_versions(CODECS)).encode())
     return digest.hexdigest()
+
+
+def row_code_sha256(area: Path) -> str:
+    """The part of it that is over source, of any folder with the sources of this area."""
+    rooms = [path for room in ROW_ROOMS for path in (area / room).rglob("*.py")]
+    return files_sha256(area, [*rooms, *(area / name for name in ROW_FILES)])
 
 
 def software_versions(packages: tuple[str, ...]) -> dict[str, str]:

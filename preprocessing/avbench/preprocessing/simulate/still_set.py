@@ -14,10 +14,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from avbench.preprocessing.base.atomic import sha256_of
 from avbench.preprocessing.base.errors import InputError
 from avbench.preprocessing.base.locks import sole_writer
 from avbench.preprocessing.base.processes import in_workers
+from avbench.preprocessing.base.source_code import files_sha256
 from avbench.preprocessing.format.card import DERIVED
 from avbench.preprocessing.format.manifest import Manifest, PackedRecording, PreparedRecording, read_manifest
 from avbench.preprocessing.format.shards import Span, payload_bytes, read_span, row_digest, rows_digest, write_rows
@@ -296,9 +296,8 @@ def _fingerprint(source: PreparedRecording, settings: RecordingSettings) -> str:
 @cache
 def _simulation_code() -> str:
     """Hash over the simulator's code, how clips are stored, and the versions of what they stand on."""
-    folder = Path(__file__).parent
-    digest = hashlib.sha256()
-    for path in (*sorted(folder.glob("*.py")), folder.parent / "sound_clip.py"):
-        digest.update(f"{path.name}\0{sha256_of(path)}\n".encode())
+    area = Path(__file__).parents[1]
+    code = files_sha256(area, [*(area / "simulate").rglob("*.py"), area / "format" / "sound_clip.py"])
+    digest = hashlib.sha256(code.encode())
     digest.update(json.dumps(software_versions(("numba", "numpy", "scipy", "soundfile"))).encode())
     return digest.hexdigest()
