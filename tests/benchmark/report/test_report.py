@@ -18,7 +18,7 @@ from avbench.benchmark.data.dataset import open_dataset
 from avbench.benchmark.predictions.file import read_predictions
 from avbench.benchmark.report.gather import gather
 from avbench.benchmark.report.latex import latex_escape
-from avbench.benchmark.report.pairs import thumbnail, worst_pairs
+from avbench.benchmark.report.pairs.worst import thumbnail, worst_pairs
 from avbench.benchmark.report.score_table import SHOWN_METRICS
 from avbench.benchmark.report.write import write_report
 from avbench.benchmark.scoring.bootstrap import Estimate, difference, draw_clusters

@@ -15,9 +15,9 @@ from avbench.benchmark.data.pair import SoundClip
 from avbench.benchmark.predictions.file import Status
 from avbench.benchmark.report.curves import corruption_of
 from avbench.benchmark.report.page import environment
-from avbench.benchmark.report.pair_drawings import motion_drawing, spectrum_drawings
-from avbench.benchmark.report.pairs import AnswerView, PairView, motion_of, thumbnail
-from avbench.benchmark.report.sounds import MOST_CHANNELS, frame_sounds
+from avbench.benchmark.report.pairs.drawings import motion_drawing, spectrum_drawings
+from avbench.benchmark.report.pairs.sounds import MOST_CHANNELS, frame_sounds
+from avbench.benchmark.report.pairs.worst import AnswerView, PairView, motion_of, thumbnail
 from avbench.preprocessing.base.geometry import axis_rotation
 from avbench.preprocessing.format.picture import decode_picture
 from avbench.preprocessing.recording.recording import ArrayKind

@@ -15,8 +15,8 @@ from avbench.benchmark.report.exports import CSV_NAME, LATEX_NAME, MARKDOWN_NAME
 from avbench.benchmark.report.facts import notes_part, run_part, warnings
 from avbench.benchmark.report.gather import ReportData
 from avbench.benchmark.report.listening import listening_part
-from avbench.benchmark.report.pair_section import pair_part
-from avbench.benchmark.report.pairs import PairView
+from avbench.benchmark.report.pairs.section import pair_part
+from avbench.benchmark.report.pairs.worst import PairView
 from avbench.benchmark.report.score_table import ScoreLine
 from avbench.benchmark.report.sections import (
     comparison_part,

@@ -16,7 +16,7 @@ from avbench.benchmark.report.exports import (
 )
 from avbench.benchmark.report.gather import gather
 from avbench.benchmark.report.page import page_text
-from avbench.benchmark.report.pairs import DEFAULT_PAIRS, DEFAULT_SOUNDING_PAIRS, worst_pairs
+from avbench.benchmark.report.pairs.worst import DEFAULT_PAIRS, DEFAULT_SOUNDING_PAIRS, worst_pairs
 from avbench.benchmark.report.score_table import score_lines
 from avbench.preprocessing.base.atomic import remove_strays, write_text
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from avbench.benchmark.audio.direction import Ambiguity, DirectionSpectrum, unit_range
 from avbench.benchmark.audio.grid import peak_azimuth_deg
-from avbench.benchmark.report.pairs import Motion, PairView
-from avbench.benchmark.report.sounds import ChannelSound
+from avbench.benchmark.report.pairs.sounds import ChannelSound
+from avbench.benchmark.report.pairs.worst import Motion, PairView
 from avbench.benchmark.report.views import series_style
 
 CENTRE = 110.0

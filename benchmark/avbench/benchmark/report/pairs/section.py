@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 from avbench.benchmark.predictions.file import Status
 from avbench.benchmark.report.gather import ReportData
-from avbench.benchmark.report.pair_drawings import (
+from avbench.benchmark.report.pairs.drawings import (
     DrawnSpectrum,
     MotionDrawing,
     motion_drawing,
     outline_path,
     spectrum_drawings,
 )
-from avbench.benchmark.report.pairs import AnswerView, Motion, PairView
-from avbench.benchmark.report.sounds import ChannelSound, FrameSound
+from avbench.benchmark.report.pairs.sounds import ChannelSound, FrameSound
+from avbench.benchmark.report.pairs.worst import AnswerView, Motion, PairView
 from avbench.benchmark.report.views import series_style
 from avbench.benchmark.tables.scores import number
 

@@ -15,7 +15,7 @@ from avbench.benchmark.audio.grid import azimuth_elevation_deg, rotation_grid_ca
 from avbench.benchmark.data.origin import SIMULATED
 from avbench.benchmark.predictions.file import CLEAN_CONDITION, Status
 from avbench.benchmark.report.gather import ReportData, RunData
-from avbench.benchmark.report.sounds import FrameSound, frame_sounds
+from avbench.benchmark.report.pairs.sounds import FrameSound, frame_sounds
 from avbench.benchmark.scoring.score import align, errors_of
 from avbench.preprocessing.base.geometry import FloatArray, rotation_angle_deg
 from avbench.preprocessing.format.picture import PictureFormat, encode_picture

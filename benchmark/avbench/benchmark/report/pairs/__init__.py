@@ -1,0 +1,1 @@
+"""The worst pairs of a report: their answers, pictures, motion and sound."""
