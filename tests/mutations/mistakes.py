@@ -430,14 +430,14 @@ MISTAKES = (
     ),
     Mistake(
         "a report's spectrum of sound b is made with up of frame a",
-        "benchmark/report/pairs.py",
+        "benchmark/report/pairs/worst.py",
         "((pair.sound_a, pair.up_a), (pair.sound_b, pair.up_b))",
         "((pair.sound_a, pair.up_a), (pair.sound_b, pair.up_a))",
         (f"{REPORT}::test_a_worst_pair_shows_its_own_pictures_sounds_and_answers",),
     ),
     Mistake(
         "a report's second picture is the first",
-        "benchmark/report/pairs.py",
+        "benchmark/report/pairs/worst.py",
         "picture_b=thumbnail(pair.image_b)",
         "picture_b=thumbnail(pair.image_a)",
         (f"{REPORT}::test_a_worst_pair_shows_its_own_pictures_sounds_and_answers",),
