@@ -24,7 +24,7 @@ from avbench.preprocessing.recording.recording import Scale
 
 @pytest.fixture(scope="module")
 def vectors() -> dict[str, Any]:
-    return json.loads((files("avbench.benchmark") / "conformance.json").read_text(encoding="utf-8"))
+    return json.loads((files("avbench.benchmark.metrics") / "conformance.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
