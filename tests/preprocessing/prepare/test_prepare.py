@@ -536,7 +536,7 @@ KILLED = """
 import os, sys
 sys.path[:0] = {path!r}
 from pathlib import Path
-from avbench.preprocessing import {module} as module
+import avbench.preprocessing.{module} as module
 original = module.{function}
 calls = 0
 def killed(*args, **kwargs):
@@ -554,11 +554,11 @@ run(Path(sys.argv[1]), Path(sys.argv[2]))
 @pytest.mark.parametrize(
     ("module", "function", "call"),
     [
-        ("shards", "table_from_rows", 2),  # in the middle of the second part
-        ("shards", "table_from_rows", 5),  # in the middle of packing
-        ("assembly", "verify_shard", 2),
-        ("assembly", "publish", 1),  # all is ready, nothing moved
-        ("publish", "finish_publishing", 2),  # past the point of no return (the first call is at the start)
+        ("format.shards", "table_from_rows", 2),  # in the middle of the second part
+        ("format.shards", "table_from_rows", 5),  # in the middle of packing
+        ("prepare.assembly", "verify_shard", 2),
+        ("prepare.assembly", "publish", 1),  # all is ready, nothing moved
+        ("prepare.publish", "finish_publishing", 2),  # past the point of no return (the first call is at the start)
     ],
 )
 def test_a_killed_run_is_finished_by_the_next(
