@@ -19,7 +19,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
-.PHONY: demo test check docs install perf kill slow mutation weights reference clean
+.PHONY: demo test check docs install perf kill fuzz slow mutation weights reference clean
 
 install: $(STAMP)
 
@@ -92,6 +92,9 @@ slow: $(STAMP)
 
 kill: $(STAMP)
 	$(BIN)/pytest -m kill -s tests/test_kills.py
+
+fuzz: $(STAMP)
+	$(BIN)/pytest -m fuzz -n 0 -s tests/fuzz
 
 mutation: $(STAMP)
 	$(BIN)/pytest -m mutation tests/mutations

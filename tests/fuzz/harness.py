@@ -15,12 +15,12 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from fuzz.targets import TARGETS, Target
+from fuzz.targets import TARGETS, Target, whole_file
 from fuzz.worker import BY_KIND, Verdict, mutated, serve
 
 LIMIT_S = 60.0
-BATCH = 40
-BATCH_LIMIT_S = 240.0
+BATCH = 80
+BATCH_LIMIT_S = 300.0
 WHOLE = -1
 """Number of the mutant that is the whole file."""
 
@@ -56,6 +56,7 @@ class _Process:
         other.close()
         self.request: tuple[str, int] | None = None
         self.since = 0.0
+        self.connection.recv()
 
     def ask(self, kind: str, number: int) -> None:
         self.request, self.since = (kind, number), time.monotonic()
@@ -85,7 +86,6 @@ def run_commands(base: Path, work: Path, requests: Sequence[tuple[str, int]], pr
         for worker in busy.values():
             assert worker.request is not None
             kind, number = worker.request
-            # A new process takes its time to import everything, which is not the mutant's.
             if worker.connection in ready:
                 try:
                     kind, number, verdict = worker.connection.recv()
@@ -114,10 +114,10 @@ def run_recordings(base: Path, work: Path, requests: Sequence[tuple[str, int]]) 
 
 
 def _copy_recording(base: Path, folder: Path, target: Target, number: int) -> None:
-    whole = (base / target.file).parent
-    shutil.copytree(whole, folder)
+    whole = whole_file(base, target)
+    shutil.copytree(whole.parent, folder)
     if number != WHOLE:
-        (folder / Path(target.file).name).write_bytes(mutated(target, number, (base / target.file).read_bytes())[1])
+        (folder / whole.name).write_bytes(mutated(target, number, whole.read_bytes())[1])
 
 
 def _name(kind: str, number: int) -> str:

@@ -5,22 +5,27 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
+from scipy.spatial.transform import Rotation
 
 from avbench.benchmark.predictions.file import read_predictions
 from avbench.leaderboards.board.board import create_board
 from avbench.leaderboards.board.submission import SubmissionInfo
 from avbench.leaderboards.client.submit import submit
+from avbench.preprocessing.simulate.scene.scene import scene_to_dict
+from avbench.preprocessing.simulate.scene.world import RecordingSettings, make_world
+from avbench.preprocessing.simulate.write import SIMULATOR_VERSION
 from fuzz.mutations import ANY, JSON, JSON_LINES, SAFETENSORS, TEXT, Mutation
 from fuzz.tables import PARQUET
 from media_files import HEIGHT_PX, TICKS, WIDTH_PX, write_video
 from reference_bundle import reference_bundle
 from report_page import make_dataset, make_run
+from training_data import training_data
 
 RATE_HZ = 16_000
 FRAMES = 20
@@ -59,6 +64,21 @@ heads = ["vision"]
 epochs = 1
 learning_rate = 0.001
 """
+
+CALIBRATION = {
+    "DeviceClassInfo": {"DeviceClass": "Aria", "BuildVersion": "DVT-S"},
+    "OriginSpecification": {"ChildLabel": "camera-slam-left"},
+    "CameraCalibrations": [
+        {
+            "Label": "camera-rgb",
+            "Projection": {
+                "Name": "FisheyeRadTanThinPrism",
+                "Params": [1220.0, 1440.0, 1450.0, *[0.01 * number for number in range(12)]],
+            },
+            "T_Device_Camera": {"UnitQuaternion": [1.0, [0.0, 0.0, 0.0]], "Translation": [0.1, 0.2, 0.3]},
+        }
+    ],
+}
 
 NOTHING_READ = "the same result as of the whole file: what changed is not read, or means the same"
 
@@ -128,6 +148,10 @@ def make_whole_files(folder: Path, run_command: Callable[[Sequence[str], Path], 
     reference_bundle(folder / "bundle")
     for variant in ("head-seed-1", "control", "directions", "no-up"):
         shutil.rmtree(folder / "bundle" / variant)
+    (folder / "answers.csv").write_text(_csv(folder / "answers.parquet"), encoding="utf-8")
+    (folder / "calibration.json").write_text(json.dumps(CALIBRATION), encoding="utf-8")
+    _scene(folder)
+    _training(folder, run_command)
     run_command(["prepare", "rec", "-o", "prepared", "--split", "test", "--jobs", "1"], folder)
     run_command(["corrupt", "data", "--suite", "suite.toml", "-o", "corrupted", "--workers", "0"], folder)
     run_command(EVALUATE, folder)
@@ -156,12 +180,46 @@ def _probes(run: Path) -> None:
     (run / "run.json").write_text(json.dumps(document), encoding="utf-8")
 
 
+def _training(folder: Path, run_command: Callable[[Sequence[str], Path], None]) -> None:
+    """A training run that is finished: its command only reads what is there."""
+    training_data(folder / "training", groups=4)
+    (folder / "training.toml").write_text(TRAINING, encoding="utf-8")
+    run_command(TRAIN, folder)
+
+
+def _csv(answers: Path) -> str:
+    """A predictions file as text."""
+    predictions = read_predictions(answers)
+    lines = ["pair_id,qx,qy,qz,qw,tx,ty,tz"]
+    for pair, rotation, translation in zip(
+        predictions.pair_id, predictions.rotation_a_b, predictions.translation_a_b, strict=True
+    ):
+        known = np.isfinite(rotation).all()
+        quaternion = Rotation.from_matrix(rotation).as_quat() if known else (0.0, 0.0, 0.0, 1.0)
+        values = (*quaternion, *(translation if known else (0.0, 0.0, 1.0)))
+        lines.append(",".join([pair, *(f"{value:.9f}" for value in values)]))
+    return "\n".join(lines) + "\n"
+
+
+def _scene(folder: Path) -> None:
+    """The scene beside a simulated recording, without simulating one."""
+    settings = RecordingSettings(seed=1, split="test", index=0)
+    scene = scene_to_dict(make_world(settings).scene)
+    document = {"simulator_version": SIMULATOR_VERSION, "settings": asdict(settings), "scene": scene}
+    (folder / "room.scene.json").write_text(json.dumps(document), encoding="utf-8")
+
+
 EVALUATE = ["evaluate", "data", "--model", "identity", "-o", "begun", "--timeout-s", "0", "--no-report"]
 _SIFT = ("evaluate", "data", "--model", "sift", "-o", "found", "--timeout-s", "0", "--no-report", "--workers", "0")
 _VISION = (
     *("evaluate", "data", "--model", "vision", "--weights", "bundle", "-o", "found", "--timeout-s", "0"),
     *("--limit", "2", "--no-report", "--workers", "0"),
 )
+TRAIN = [
+    *("train", "--model", "vision", "--data", "training", "-o", "trained", "--preset", "smoke"),
+    *("--config", "training.toml", "--device", "cpu", "--jobs", "1"),
+]
+_TRAINED = ("training", "trained", "training.toml")
 _REPORT = ("report", "run", "data", "-o", "page.html", "--pairs", "1")
 _SCORE = ("score", "run/predictions.parquet", "data")
 _SHOW = ("board", "show", "board")
@@ -252,4 +310,57 @@ TARGETS = (
         "other facts about its training, or use of up vectors, are those of another bundle",
     ),
     Target("weights", "bundle/head-vision.safetensors", SAFETENSORS, (_VISION,), ("data", "bundle"), 4),
+    Target(
+        "predictions csv",
+        "answers.csv",
+        TEXT,
+        (("submit", "answers.csv", *_SUBMIT[2:]),),
+        ("board", "answers.csv"),
+        5,
+        "other answers are another submission",
+    ),
+    Target("training settings", "trained/train.json", JSON, (tuple(TRAIN),), _TRAINED, 3),
+    Target("training config", "training.toml", TEXT, (tuple(TRAIN),), _TRAINED, 3),
+    Target(
+        "history of a stage",
+        "trained/work/stages/vision-*/history.json",
+        JSON,
+        (tuple(TRAIN),),
+        _TRAINED,
+        3,
+        "other losses are shown as such",
+    ),
+    Target(
+        "weights of a stage",
+        "trained/work/stages/vision-*/weights.safetensors",
+        SAFETENSORS,
+        (tuple(TRAIN),),
+        _TRAINED,
+        3,
+        "other weights, whole, are those of another run",
+    ),
+    Target(
+        "scene",
+        "room.scene.json",
+        JSON,
+        (("call", "scene", "room.scene.json"),),
+        ("room.scene.json",),
+        4,
+        "another room within the limits is drawn as such",
+    ),
+    Target(
+        "aria calibration",
+        "calibration.json",
+        JSON,
+        (("call", "aria", "calibration.json"),),
+        ("calibration.json",),
+        4,
+        "another lens within the limits, or other words about the device",
+    ),
 )
+
+
+def whole_file(base: Path, target: Target) -> Path:
+    """The whole file of a target; parts of its path may depend on what was made."""
+    (path,) = base.glob(target.file)
+    return path

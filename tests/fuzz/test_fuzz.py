@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from fuzz.harness import Result, replay, run_commands, run_recordings, shares, whole_files
-from fuzz.targets import NOTHING_READ, make_whole_files
+from fuzz.targets import NOTHING_READ, make_whole_files, whole_file
 from fuzz.worker import BY_KIND, mutated, run_command
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(1800)]
@@ -73,10 +73,11 @@ def keep(base: Path, failed: Sequence[Result]) -> None:
     shutil.rmtree(FAILURES, ignore_errors=True)
     for one in failed:
         target = BY_KIND[one.kind]
-        name, data = mutated(target, one.number, (base / target.file).read_bytes())
+        whole = whole_file(base, target)
+        name, data = mutated(target, one.number, whole.read_bytes())
         folder = FAILURES / f"{one.kind}-{one.number}"
         folder.mkdir(parents=True)
-        (folder / Path(target.file).name).write_bytes(data)
+        (folder / whole.name).write_bytes(data)
         (folder / "said.txt").write_text(f"{one.kind} {one.number} {name}: {one.outcome}\n{one.said}\n", "utf-8")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import os
 import random
@@ -11,15 +12,25 @@ import resource
 import shutil
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fuzz.targets import TARGETS, Target
+from avbench.preprocessing.base.errors import AvbenchError
+from fuzz.targets import TARGETS, Target, whole_file
 
 MEMORY_BYTES = 12 << 30  # of addresses, most of which libraries only reserve
 _ACCEPTED, _REFUSED, _TRACEBACK, _SILENT = "accepted", "refused", "traceback", "refused without a line"
 BY_KIND = {target.kind: target for target in TARGETS}
+
+
+_MODULES = (
+    "avbench.benchmark.running.run",
+    "avbench.benchmark.models.learned.model",
+    "avbench.benchmark.report.write",
+    "avbench.leaderboards.client.submit",
+    "avbench.preprocessing.prepare.pipeline",
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +44,24 @@ class Verdict:
 
     outcome: str
     said: str
+
+
+def _scene(path: Path) -> object:
+    from avbench.preprocessing.simulate.scene.scene import read_scene
+    from avbench.preprocessing.simulate.write import read_settings
+
+    return read_scene(path), read_settings(path.parent, path.name.removesuffix(".scene.json"))
+
+
+def _aria(path: Path) -> object:
+    from avbench.preprocessing.base.documents import read_text
+    from avbench.preprocessing.sources.aria.device import parse_device
+
+    return parse_device(read_text(path), str(path))
+
+
+# Readers whose commands need a simulator or a recording that no test can make.
+_READERS: dict[str, Callable[[Path], object]] = {"scene": _scene, "aria": _aria}
 
 
 def mutated(target: Target, number: int, data: bytes) -> tuple[str, bytes]:
@@ -52,10 +81,15 @@ def run_command(arguments: Sequence[str], folder: Path) -> Verdict:
     sys.argv = ["avbench", *arguments]
     try:
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(printed):
-            main()
+            if arguments[0] == "call":
+                print(_READERS[arguments[1]](Path(arguments[2])))
+            else:
+                main()
         code: object = 0
     except SystemExit as ended:
         code = ended.code
+    except AvbenchError as error:  # of a reader that is called without its command
+        return Verdict(_REFUSED, f"error: {error}")
     except BaseException:  # noqa: BLE001 - this is what is looked for
         return Verdict(_TRACEBACK, traceback.format_exc())
     finally:
@@ -89,8 +123,8 @@ def try_mutant(base: Path, work: Path, kind: str, number: int) -> Verdict:
         else:
             shutil.copy(base / name, folder / name)
     if number >= 0:
-        _, data = mutated(target, number, (base / target.file).read_bytes())
-        (folder / target.file).write_bytes(data)
+        path = whole_file(base, target)
+        (folder / path.relative_to(base)).write_bytes(mutated(target, number, path.read_bytes())[1])
     printed = []
     for command in target.commands:
         verdict = run_command(command, folder)
@@ -107,8 +141,12 @@ def limit_memory() -> None:
 
 
 def serve(connection: object, base: str, work: str) -> None:
-    """Answer requests (kind, number) until None comes."""
+    """Say that it is ready, then answer requests (kind, number) until None comes."""
     limit_memory()
+    # What commands import takes seconds, which are not a mutant's.
+    for module in _MODULES:
+        importlib.import_module(module)
+    connection.send("ready")  # type: ignore[attr-defined]
     # Output of libraries below Python goes nowhere: it is not what the commands say.
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
