@@ -138,7 +138,8 @@ def make_whole_files(folder: Path, run_command: Callable[[Sequence[str], Path], 
     _recording(folder / "rec" / "take")
     _recording(folder / "rec_flac" / "take", sound="walk.flac", trajectory="walk.tum")
     make_dataset(folder / "data", pairs=8, groups=4)
-    _probes(make_run(folder / "run", folder / "data", conditions=("clean", "fog-1"), failed=1))
+    conditions = ("clean", "fog-1", "probe-mute", "probe-mirrored")
+    _probes(make_run(folder / "run", folder / "data", conditions=conditions, failed=1))
     shutil.copy(make_run(folder / "clean", folder / "data", conditions=("clean",)) / "predictions.parquet", folder)
     (folder / "predictions.parquet").rename(folder / "answers.parquet")
     board = create_board(folder / "board", folder / "data", title="A challenge")
@@ -173,7 +174,9 @@ def _probes(run: Path) -> None:
     }
     probe |= {"loss": {"rotation.mean_deg": loss}, "harm": None}
     lie = {**probe, "probe": "mirrored", "kind": "lies", "harm": {"rotation.mean_deg": loss}}
-    (run / "probes.json").write_text(json.dumps({"probes": [probe, lie]}), encoding="utf-8")
+    answered = read_predictions(run / "predictions.parquet").content_sha256()
+    probes = {"predictions_sha256": answered, "probes": [probe, lie]}
+    (run / "probes.json").write_text(json.dumps(probes), encoding="utf-8")
     document = json.loads((run / "run.json").read_text(encoding="utf-8"))
     machine = {"system": "Linux", "processor": "x86_64", "cores": 2, "python": "3.11", "device": None}
     document |= {"git": {"commit": "ab" * 20, "dirty": False}, "machine": machine, "peak_memory_mib": 200.0}
