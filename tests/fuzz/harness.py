@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
+
+import pyarrow.parquet as pq
 
 from fuzz.targets import TARGETS, Target, whole_file
 from fuzz.worker import BY_KIND, Verdict, mutated, serve
@@ -125,7 +128,9 @@ def _name(kind: str, number: int) -> str:
 
 
 def _prepared(folder: Path, batch: Sequence[tuple[str, int]]) -> list[Result]:
-    command = ["prepare", "raw", "-o", "out", "--split", "test", "--pairs-per-recording", "4", "--jobs", "2"]
+    # All pairs of the first and the last frames: which pairs are drawn would depend on the name of the recording.
+    command = ["prepare", "raw", "-o", "out", "--split", "test", "--min-gap", "0.8", "--uses-per-frame", "9"]
+    command += ["--jobs", "2"]
     try:
         done = subprocess.run(
             [sys.executable, "-m", "fuzz.command", *command],
@@ -149,13 +154,13 @@ def _prepared(folder: Path, batch: Sequence[tuple[str, int]]) -> list[Result]:
     if (folder / "out" / "manifest.json").is_file():
         manifest = json.loads((folder / "out" / "manifest.json").read_text(encoding="utf-8"))
         made = {entry["recording_id"].split("/")[0]: entry for entry in manifest["recordings"]}
+    rows = _rows(folder / "out")
     why = {entry["recording_id"].split("/")[0]: entry for entry in refused}
     results = []
     for kind, number in batch:
         name = _name(kind, number)
         if name in made:
-            # What the rows say, and what was noted, without the names that differ from mutant to mutant.
-            said = json.dumps([made[name]["candidates"], made[name]["notes"]]).replace(name, "")
+            said = json.dumps([rows[name], made[name]["candidates"], made[name]["notes"]]).replace(name, "")
             results.append(Result(kind, number, "accepted", said))
         elif name in why and why[name].get("traceback"):
             results.append(Result(kind, number, "traceback", why[name]["traceback"]))
@@ -164,6 +169,17 @@ def _prepared(folder: Path, batch: Sequence[tuple[str, int]]) -> list[Result]:
         else:
             results.append(Result(kind, number, "refused without a line", done.stderr[-2000:]))
     return results
+
+
+def _rows(out: Path) -> dict[str, str]:
+    """Hash of all that the rows of a recording say, but for the names that differ from mutant to mutant."""
+    digests: dict[str, Any] = {}
+    for path in sorted((out / "data").glob("*.parquet")):
+        for row in pq.read_table(path).to_pylist():
+            name = row.pop("recording_id").split("/")[0]
+            del row["pair_id"]
+            digests.setdefault(name, hashlib.sha256()).update(repr(row).encode())
+    return {name: digest.hexdigest() for name, digest in digests.items()}
 
 
 def _one_by_one(folder: Path, batch: Sequence[tuple[str, int]], outcome: str, said: str) -> list[Result]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,11 @@ def test_too_few_pairs_a_loss_that_is_none_and_damaged_files_are_said(tmp_path: 
     (result.weights.parent / "history.json").write_text("{}")
     with pytest.raises(InputError, match=r"history.json: best_epoch: found nothing"):
         train(tmp_path / "record", Toy())
+    epoch = {"epoch": 0, "train_loss": 1.0, "validation": {}, "seconds": 1.0}
+    for best, says in ((0, "a validation loss of every epoch"), (7, "best_epoch below the number of epochs, 1")):
+        (result.weights.parent / "history.json").write_text(json.dumps({"best_epoch": best, "history": [epoch]}))
+        with pytest.raises(InputError, match=rf"history.json: .*expected {says}"):
+            train(tmp_path / "record", Toy())
 
 
 def test_other_settings_are_another_stage() -> None:

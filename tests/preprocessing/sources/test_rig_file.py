@@ -180,6 +180,8 @@ def test_an_error_names_the_file_that_holds_the_field(tmp_path: Path) -> None:
         # no TOML
         (CAMERA + "fx = \n", r"walk.toml: found text that is not TOML \(.*line 8"),
         (CAMERA + "fx = 3\n", r"walk.toml: found text that is not TOML"),
+        pytest.param("time = " + "9" * 5000, r"walk.toml: found text that is not TOML", id="a number of 5000 digits"),
+        pytest.param("time = " + "[" * 5000, r"walk.toml: found (text|tables)", id="5000 open lists"),
     ],
 )
 def test_mistakes_are_told_with_file_and_field(tmp_path: Path, text: str, message: str) -> None:

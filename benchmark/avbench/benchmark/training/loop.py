@@ -230,6 +230,12 @@ class _History:
     best_epoch: Count
     history: tuple[EpochRecord, ...]
 
+    def __post_init__(self) -> None:
+        if self.best_epoch >= len(self.history):
+            raise ValueError(f"best_epoch below the number of epochs, {len(self.history)}")
+        if not all("loss" in one.validation for one in self.history):
+            raise ValueError("a validation loss of every epoch")
+
 
 def _train(
     stage: Stage,

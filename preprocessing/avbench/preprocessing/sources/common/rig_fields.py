@@ -47,10 +47,12 @@ def read_values(file: Path, tables: Tables) -> dict[str, Value]:
     try:
         # Decimals, since an offset from 1970 in seconds does not fit a float to the nanosecond.
         document = tomllib.loads(file.read_text(encoding="utf-8-sig"), parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(file, found=f"text that is not TOML ({error})", expected="a rig file") from error
     except UnicodeDecodeError as error:
         raise InputError(file, found="bytes that are not UTF-8 text", expected="a rig file") from error
+    except RecursionError as error:
+        raise InputError(file, found="tables or lists nested too deeply", expected="a rig file") from error
+    except ValueError as error:  # errors of TOML, and numbers of more digits than Python reads
+        raise InputError(file, found=f"text that is not TOML ({error})", expected="a rig file") from error
     except OSError as error:
         raise InputError(file, found=error.strerror or str(error), expected="a rig file") from error
     values: dict[str, Value] = {}
