@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,11 @@ from avbench.benchmark.reference.answers import run_folder
 from avbench.benchmark.reference.plan import Row, contrasts, plan_rows
 from avbench.benchmark.reference.variants import find_variants
 from avbench.preprocessing.base.errors import InputError
+
+
+def _digest(name: str) -> str:
+    """A hash that stands for a file of this name."""
+    return hashlib.sha256(name.encode()).hexdigest()
 
 
 def write_bundle(
@@ -30,11 +36,11 @@ def write_bundle(
         "version": BUNDLE_VERSION,
         "uses_up": up,
         "metric": True,
-        "backbone": {"kind": backbone, "sha256": "b"},
-        "heads": {name.replace("_", "-"): {"sha256": value} for name, value in heads.items()},
+        "backbone": {"kind": backbone, "sha256": _digest("b")},
+        "heads": {name.replace("_", "-"): {"sha256": _digest(value)} for name, value in heads.items()},
         "facts": {"control": control},
     }
-    content |= {} if sound is None else {"sound": {"sha256": sound}, "binaural": {"sha256": "n"}}
+    content |= {} if sound is None else {"sound": {"sha256": _digest(sound)}, "binaural": {"sha256": _digest("n")}}
     folder.mkdir(parents=True)
     (folder / BUNDLE_NAME).write_text(json.dumps(content))
     return folder

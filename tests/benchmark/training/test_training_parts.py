@@ -83,7 +83,7 @@ def test_a_file_changes_what_it_names(tmp_path: Path) -> None:
         ("[sound.encoder]\nuse_directions = false\nuse_embedding = false", "the encoder needs use_directions"),
         ("[head]\nseeds = [1, 1]", "seeds must be different"),
         ("[reloc3r]\nwidth_px = 100", "must be multiples of 16"),
-        ("[vision", "found no TOML"),
+        ("[vision", "found no readable TOML"),
     ],
 )
 def test_wrong_settings_are_refused(tmp_path: Path, text: str, message: str) -> None:

@@ -18,11 +18,12 @@ from avbench.benchmark.models.backbones.reloc3r import WEIGHTS_LICENCE
 from avbench.benchmark.models.entry import ModelEntry
 from avbench.benchmark.models.learned.bundle_files import PARTS_OF_MODEL, describe_bundle
 from avbench.benchmark.models.learned.entries import LEARNED
-from avbench.benchmark.tables.scores import markdown_table
+from avbench.benchmark.tables.scores import markdown_rows, markdown_table
 from avbench.benchmark.training.config import STANDARD, flat_settings
 from avbench.benchmark.training.loop import StageResult
 from avbench.benchmark.training.stages.stage_table import STAGE_HEADERS, stage_rows, stage_seconds
 from avbench.preprocessing.base.atomic import write_text
+from avbench.preprocessing.base.escape import markdown_code, markdown_text
 from avbench.preprocessing.format.card import HUB_LICENCES
 
 MODEL_CARD_NAME = "MODEL_CARD.md"
@@ -191,8 +192,13 @@ def _model_table(content: Mapping[str, Any], entries: list[ModelEntry], file_byt
     for entry in entries:
         used = [part for part in PARTS_OF_MODEL[_plain(entry)] if part in parts]
         parameters, size = sum(counts[part] for part in used), sum(_bytes_of(parts[part], file_bytes) for part in used)
-        rows.append([f"`{entry.name}`", entry.description, f"{parameters:,}", f"{size:,}"])
-    return markdown_table(("model", "what it looks at", "parameters", "bytes"), rows)
+        rows.append([f"`{entry.name}`", markdown_text(entry.description), f"{parameters:,}", f"{size:,}"])
+    return markdown_rows(("model", "what it looks at", "parameters", "bytes"), rows)
+
+
+def _code(text: str) -> str:
+    """A code span in a cell, in which a pipe would begin the next one."""
+    return markdown_code(text).replace("|", "\\|")
 
 
 def _part_table(content: Mapping[str, Any], file_bytes: Mapping[str, int]) -> str:
@@ -200,13 +206,13 @@ def _part_table(content: Mapping[str, Any], file_bytes: Mapping[str, int]) -> st
     for name, part in _parts(content).items():
         title = f"head {name}" if name in content["heads"] else name
         if "weights" in part:
-            file, size = f"`{part['weights']}`", f"{file_bytes[part['weights']]:,}"
+            file, size = _code(part["weights"]), f"{file_bytes[part['weights']]:,}"
         else:
-            file, size = f"your own: `{PurePath(part['checkpoint']).name}`", "-"
-        rows.append([title, file, f"`{part['sha256'][:12]}`", f"{content['parameters'][name]:,}", size])
+            file, size = f"your own: {_code(PurePath(part['checkpoint']).name)}", "-"
+        rows.append([markdown_text(title), file, f"`{part['sha256'][:12]}`", f"{content['parameters'][name]:,}", size])
     total = sum(_bytes_of(part, file_bytes) for part in _parts(content).values())
     rows.append(["all", "", "", f"{sum(content['parameters'].values()):,}", f"{total:,}"])
-    return markdown_table(("part", "file", "SHA-256", "parameters", "bytes"), rows)
+    return markdown_rows(("part", "file", "SHA-256", "parameters", "bytes"), rows)
 
 
 def _inputs_and_outputs(content: Mapping[str, Any]) -> str:
