@@ -22,6 +22,10 @@ def _digest(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()
 
 
+def _part(name: str) -> dict[str, Any]:
+    return {"config": {}, "weights": "part.safetensors", "sha256": _digest(name)}
+
+
 def write_bundle(
     folder: Path,
     *,
@@ -37,10 +41,10 @@ def write_bundle(
         "uses_up": up,
         "metric": True,
         "backbone": {"kind": backbone, "sha256": _digest("b")},
-        "heads": {name.replace("_", "-"): {"sha256": _digest(value)} for name, value in heads.items()},
+        "heads": {name.replace("_", "-"): _part(value) | {"type": "gated"} for name, value in heads.items()},
         "facts": {"control": control},
     }
-    content |= {} if sound is None else {"sound": {"sha256": _digest(sound)}, "binaural": {"sha256": _digest("n")}}
+    content |= {} if sound is None else {"sound": _part(sound), "binaural": _part("n")}
     folder.mkdir(parents=True)
     (folder / BUNDLE_NAME).write_text(json.dumps(content))
     return folder
@@ -154,5 +158,5 @@ def test_mistakes_are_told_in_one_line(bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"found no bundle\.json"):
         plan(weights=tmp_path)
     (bundle / "control" / BUNDLE_NAME).write_text("{")
-    with pytest.raises(InputError, match=r"control/bundle\.json: found unreadable"):
+    with pytest.raises(InputError, match=r"control/bundle\.json: found no readable JSON"):
         plan(weights=bundle)
