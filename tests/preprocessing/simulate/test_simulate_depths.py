@@ -58,6 +58,6 @@ def test_points_of_a_are_where_b_sees_them(folder: Path) -> None:
 
 
 def test_recordings_of_something_else_are_refused(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"scene\.json: found no readable room"):
+    with pytest.raises(InputError, match=r"scene\.json: found no such file, expected a simulated room"):
         write_depths(folder / "data", tmp_path, "test", (COLUMNS, ROWS))
     assert not (tmp_path / "data").exists()

@@ -239,7 +239,7 @@ def refused(message: str, *arguments: Any, **options: Any) -> None:
 
 def test_recordings_of_something_else_are_refused(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    refused(r"scene\.json: found no readable room", folder / "data", tmp_path, out)
+    refused(r"scene\.json: found no such file, expected a simulated room", folder / "data", tmp_path, out)
     assert not out.exists()
     other = tmp_path / "other"
     small = ("--recordings", "1", "--seconds", "2", "--size", "96x64", "--jobs", "1")
