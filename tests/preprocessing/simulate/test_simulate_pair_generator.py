@@ -17,7 +17,8 @@ from avbench.preprocessing.simulate.pair_generator import pairs_of_room
 from avbench.preprocessing.simulate.scene.world import RecordingSettings, make_world
 from avbench.preprocessing.simulate.sound.world_sound import SimulatedSound
 from avbench.preprocessing.simulate.write import write_recording
-from avbench.preprocessing.sources.folder.layout import find, open_ref
+from avbench.preprocessing.sources.folder.files import find
+from avbench.preprocessing.sources.folder.layout import open_ref
 
 SETTINGS = RecordingSettings(0, "train", 3, duration_s=3.0, width_px=128, height_px=96)
 CHOICE = PairSettings(pairs=6, min_gap_s=0.5)

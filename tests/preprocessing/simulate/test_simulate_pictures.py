@@ -18,7 +18,8 @@ from avbench.preprocessing.simulate.scene.scene import Box, Light, Paint, Room, 
 from avbench.preprocessing.simulate.scene.textures import MIP_OFFSETS, MIP_SIZES, TEXTURE_SIZE, texture_pyramid
 from avbench.preprocessing.simulate.scene.world import RecordingSettings, make_world
 from avbench.preprocessing.simulate.write import SCENE_SUFFIX, write_recording
-from avbench.preprocessing.sources.folder.layout import find, open_ref
+from avbench.preprocessing.sources.folder.files import find
+from avbench.preprocessing.sources.folder.layout import open_ref
 
 DOT_SPACING, DOT_RADIUS = 32, 1.4  # texels; foreshortening shifts the middle of a larger dot
 K = np.array([[130.0, 0.0, 79.5], [0.0, 130.0, 59.5], [0.0, 0.0, 1.0]])

@@ -25,7 +25,8 @@ from avbench.preprocessing.simulate.scene.scene import Scene, read_scene, scene_
 from avbench.preprocessing.simulate.scene.world import Configuration, RecordingSettings, make_world
 from avbench.preprocessing.simulate.standard import STANDARD_PARTS, standard_recordings
 from avbench.preprocessing.simulate.write import SCENE_SUFFIX, is_written, write_recording
-from avbench.preprocessing.sources.folder.layout import find, open_ref
+from avbench.preprocessing.sources.folder.files import find
+from avbench.preprocessing.sources.folder.layout import open_ref
 
 SMALL = RecordingSettings(0, "train", 0, duration_s=1.4, fps=10, width_px=96, height_px=64)
 
