@@ -47,10 +47,9 @@ class Verdict:
 
 
 def _scene(path: Path) -> object:
-    from avbench.preprocessing.simulate.scene.scene import read_scene
     from avbench.preprocessing.simulate.write import read_settings
 
-    return read_scene(path), read_settings(path.parent, path.name.removesuffix(".scene.json"))
+    return read_settings(path.parent, path.name.removesuffix(".scene.json"))
 
 
 def _aria(path: Path) -> object:

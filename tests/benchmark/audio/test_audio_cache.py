@@ -9,8 +9,8 @@ import pytest
 
 from audio_scenes import ARIA_MICS_M, clip_of, plane_wave
 from avbench.benchmark.audio import cache as cache_module
-from avbench.benchmark.audio.cache import FeatureCache, cached_direction_spectrum, sound_key
-from avbench.benchmark.audio.features import DirectionSettings, DirectionSpectrum, direction_spectrum
+from avbench.benchmark.audio.cache import FeatureCache, sound_key
+from avbench.benchmark.audio.features import DirectionSettings, direction_spectrum
 from avbench.benchmark.audio.grid import DirectionGrid
 from avbench.benchmark.data.pair import PairInput, SoundClip
 from avbench.preprocessing.recording.recording import AmbisonicConvention, ArrayKind
@@ -22,19 +22,6 @@ SMALL = DirectionSettings(DirectionGrid(36, (0.0,)))
 @pytest.fixture(scope="module")
 def clip() -> SoundClip:
     return clip_of(plane_wave([1.0, 0.0, 1.0], ARIA_MICS_M, duration_s=0.2), 16000, ARIA_MICS_M)
-
-
-def assert_equal(a: DirectionSpectrum, b: DirectionSpectrum) -> None:
-    for field in dataclasses.fields(DirectionSpectrum):
-        one, other = getattr(a, field.name), getattr(b, field.name)
-        if field.name == "report":
-            np.testing.assert_array_equal(one.level_dbfs, other.level_dbfs)
-            assert one.faults == other.faults
-        elif isinstance(one, np.ndarray):
-            np.testing.assert_array_equal(one, other)
-            assert one.dtype == other.dtype
-        else:
-            assert one == other, field.name
 
 
 def variants(clip: SoundClip) -> dict[str, SoundClip]:
@@ -68,54 +55,48 @@ def test_everything_that_matters_is_in_the_key(clip: SoundClip) -> None:
 
 def test_no_picture_can_enter() -> None:
     """Neither the cache nor the features take anything that holds a picture."""
-    for function in (sound_key, cached_direction_spectrum, direction_spectrum):
+    for function in (sound_key, direction_spectrum):
         hints = str(inspect.signature(function))
         assert "PairInput" not in hints
         assert "image" not in hints
     assert not any(value is PairInput for value in vars(cache_module).values())
 
 
-@pytest.mark.parametrize("which", ["spectrum", "lag", "none"])
-def test_a_spectrum_comes_back_whole(clip: SoundClip, tmp_path: Path, which: str) -> None:
-    subject = {
-        "spectrum": clip,
-        "lag": clip_of(clip.samples[:, [0, 3]], 16000, None, ArrayKind.BINAURAL),
-        "none": clip_of(clip.samples * 0.0, 16000, ARIA_MICS_M),
-    }[which]
+def entry() -> dict[str, np.ndarray]:
+    return {"maps": np.arange(6, dtype=np.float32).reshape(2, 3), "peak": np.array(0.5), "name": np.array("srp")}
+
+
+def assert_entry(found: dict[str, np.ndarray]) -> None:
+    assert found.keys() == entry().keys()
+    for name, expected in entry().items():
+        np.testing.assert_array_equal(found[name], expected)
+        assert found[name].dtype == expected.dtype
+
+
+def test_the_second_time_nothing_is_computed(tmp_path: Path) -> None:
     store = FeatureCache(tmp_path)
-    expected = direction_spectrum(subject, UP, SMALL)
-    assert_equal(cached_direction_spectrum(store, subject, UP, SMALL), expected)
-    assert_equal(cached_direction_spectrum(store, subject, UP, SMALL), expected)
-    assert len([p for p in tmp_path.rglob("*") if p.is_file()]) == 1
+    assert_entry(store.fetch("ab12", entry))
 
-
-def test_the_second_time_nothing_is_computed(clip: SoundClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = FeatureCache(tmp_path)
-    first = cached_direction_spectrum(store, clip, UP, SMALL)
-
-    def refuse(*_: object) -> DirectionSpectrum:
+    def refuse() -> dict[str, np.ndarray]:
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(cache_module, "direction_spectrum", refuse)
-    assert_equal(cached_direction_spectrum(store, clip, UP, SMALL), first)
+    assert_entry(store.fetch("ab12", refuse))
+    assert len([p for p in tmp_path.rglob("*") if p.is_file()]) == 1
     with pytest.raises(AssertionError, match="computed again"):
-        cached_direction_spectrum(store, clip, None, SMALL)
+        store.fetch("ab13", refuse)
 
 
-@pytest.mark.parametrize("damage", ["empty", "cut", "bit", "text", "folder"])
-def test_damaged_files_are_computed_again(clip: SoundClip, tmp_path: Path, damage: str) -> None:
+@pytest.mark.parametrize("damage", ["empty", "cut", "bit", "text"])
+def test_damaged_files_are_computed_again(tmp_path: Path, damage: str) -> None:
     store = FeatureCache(tmp_path)
-    expected = cached_direction_spectrum(store, clip, UP, SMALL)
-    (file,) = [p for p in tmp_path.rglob("*") if p.is_file()]
+    store.keep("ab12", entry())
+    file = store.path("ab12")
     content = file.read_bytes()
     flipped = bytearray(content)
     flipped[len(content) // 2] ^= 1
-    if damage == "folder":
-        other = FeatureCache(tmp_path / "not" / "there")
-        assert_equal(cached_direction_spectrum(other, clip, UP, SMALL), expected)
-        return
     file.write_bytes({"empty": b"", "cut": content[:-20], "bit": bytes(flipped), "text": b"hello"}[damage])
-    assert_equal(cached_direction_spectrum(store, clip, UP, SMALL), expected)
+    assert store.read("ab12") is None
+    assert_entry(store.fetch("ab12", entry))
     assert file.read_bytes() == content
 
 
@@ -138,8 +119,3 @@ def test_nothing_is_kept_of_a_failed_computation(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="no"):
         store.fetch("cd34", fail)
     assert not list(tmp_path.rglob("*.features*"))
-
-
-def test_no_sound_needs_no_cache(tmp_path: Path) -> None:
-    assert cached_direction_spectrum(FeatureCache(tmp_path), None, UP).reason is not None
-    assert not list(tmp_path.iterdir())

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from audio_scenes import clip_of
-from avbench.benchmark.audio.binaural import NoBinaural, binaural_features
+from avbench.benchmark.audio.binaural import NoBinaural, ear_signals
 from avbench.benchmark.audio.direction import Ambiguity
 from avbench.benchmark.audio.faults import FaultKind
 from avbench.benchmark.audio.features import Method, NoSpectrum, direction_spectrum
@@ -38,7 +38,7 @@ def test_ambisonic_clip(shared_data: Path) -> None:
     to_the_right = -float(np.degrees(np.arctan2(left, forward)))
     print(f"intensity vector: {to_the_right:.1f} deg")
     assert abs(wrap_deg(peak_azimuth_deg(spectrum.azimuth) - to_the_right)) < 45.0
-    assert binaural_features(clip).present.all()
+    assert not isinstance(ear_signals(clip), NoBinaural)
 
 
 def test_five_identical_channels(shared_data: Path) -> None:
@@ -51,7 +51,7 @@ def test_five_identical_channels(shared_data: Path) -> None:
         assert spectrum.reason is NoSpectrum.IDENTICAL_CHANNELS
         assert spectrum.report is not None
         assert {f.kind: f.channels for f in spectrum.report.faults}[FaultKind.DUPLICATED] == (0, 1, 2, 3, 4)
-        assert binaural_features(clip).reason in (NoBinaural.UNUSABLE_CHANNELS, NoBinaural.UNKNOWN_GEOMETRY)
+        assert ear_signals(clip) in (NoBinaural.UNUSABLE_CHANNELS, NoBinaural.UNKNOWN_GEOMETRY)
 
 
 def test_camera_stereo(shared_data: Path) -> None:
@@ -68,14 +68,14 @@ def test_camera_stereo(shared_data: Path) -> None:
         if start_s == 1.0:
             # The camera begins with one signal on both channels and fades to stereo: they differ by -64 dB here.
             assert spectrum.reason is NoSpectrum.IDENTICAL_CHANNELS
-            assert binaural_features(clip).reason is NoBinaural.UNUSABLE_CHANNELS
+            assert ear_signals(clip) is NoBinaural.UNUSABLE_CHANNELS
             continue
         assert spectrum.method is Method.LAG
         assert spectrum.ambiguity is Ambiguity.CONE
         assert spectrum.nominal_geometry
         assert spectrum.azimuth is not None
         assert np.isfinite(spectrum.azimuth).all()
-        assert binaural_features(clip).present.tolist() == [True] * 5 + [False] * 2
+        assert not isinstance(ear_signals(clip), NoBinaural)
 
 
 def test_aria_gen2_microphones(shared_data: Path) -> None:
@@ -93,7 +93,4 @@ def test_aria_gen2_microphones(shared_data: Path) -> None:
     print(f"Aria Gen 2: {spectrum.describe()}; {peak}; dBFS {np.round(spectrum.report.level_dbfs).tolist()}")
     assert spectrum.method is Method.SRP_PHAT
     assert spectrum.channels == tuple(range(7))
-    ears = binaural_features(clip)
-    assert ears.layout is not None
-    assert (ears.layout.left_right.first, ears.layout.left_right.second) == (5, 6)  # the temples
-    assert ears.present.all()
+    np.testing.assert_array_equal(ear_signals(clip), clip.samples.T[[5, 6]])  # the temples

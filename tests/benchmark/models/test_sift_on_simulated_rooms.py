@@ -12,9 +12,9 @@ from avbench.benchmark.data.dataset import open_dataset
 from avbench.benchmark.predictions.file import read_predictions
 from avbench.preprocessing.base.geometry import rotation_error_deg
 from avbench.preprocessing.cli.main import cli
-from avbench.preprocessing.simulate.pictures.render import rendered_overlap
 from avbench.preprocessing.simulate.scene.world import World, make_world
 from avbench.preprocessing.simulate.write import read_settings
+from rendered_overlap import rendered_overlap
 
 ROOMS = 40
 LEAST_OVERLAP = 0.5

@@ -20,7 +20,6 @@ from avbench.benchmark.models.learned.binaural_pretraining import (
     EMBEDDING_SIZE,
     BinauralConfig,
     BinauralNetwork,
-    clip_embedding,
     difference_l1,
     ear_samples,
     embed,
@@ -66,17 +65,6 @@ def test_embeddings_do_not_depend_on_the_batch(ears: NDArray[np.float32]) -> Non
     np.testing.assert_allclose(embed(network, left_right, batch_size=2), together, atol=1e-5)
     assert embed(network, left_right[:0]).shape == (0, EMBEDDING_SIZE)
     assert np.isfinite(embed(network, np.zeros_like(left_right))).all()
-
-
-def test_a_clip_has_the_embedding_of_its_ears() -> None:
-    network = BinauralNetwork(TINY).eval()
-    clip = clip_of(plane_wave([1.0, 0.0, 1.0], ARIA_MICS_M), 16000, ARIA_MICS_M)
-    ears = ear_samples(clip, TINY)
-    assert ears is not None
-    embedding = clip_embedding(network, clip)
-    assert embedding is not None
-    np.testing.assert_array_equal(embedding, embed(network, ears[None])[0])
-    assert clip_embedding(network, None) is None
 
 
 def test_the_monaural_control_hears_no_difference() -> None:

@@ -92,7 +92,9 @@ def test_an_input_error_says_everything_in_one_line_and_survives_pickling() -> N
 
 
 INTERRUPTED = """
-import sys, time
+import signal, sys, time
+# A shell starts what it runs in the background with Ctrl-C ignored, and its children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from avbench.preprocessing.cli import main as cli
 import click
 @click.command()

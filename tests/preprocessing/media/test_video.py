@@ -23,7 +23,7 @@ from avbench.preprocessing.media import video as video_module
 from avbench.preprocessing.media.container import open_container, ticks_to_ns
 from avbench.preprocessing.media.feed import Awaited, PacketFeed
 from avbench.preprocessing.media.file_length import missing_bytes
-from avbench.preprocessing.media.packets import build_packet_table, nearest_frame_indices, plan_runs
+from avbench.preprocessing.media.packets import build_packet_table, plan_runs
 from avbench.preprocessing.media.streams import StreamChoice
 from avbench.preprocessing.media.upright import orientation_of
 from avbench.preprocessing.media.video import VideoFile, open_video
@@ -81,16 +81,12 @@ def test_stamps_are_those_that_were_written_in_integer_nanoseconds(irregular: Pa
     assert frames.time_ns[0] == 1_500_000_000
 
 
-def test_every_frame_has_the_nearest_stamp_and_its_own_picture(irregular: Path, forbid_fallback: None) -> None:
+def test_every_frame_has_its_own_stamp_and_its_own_picture(irregular: Path, forbid_fallback: None) -> None:
     video = open_video(irregular)
     stamps_ns = [ticks_to_ns(t, Fraction(1, 90_000)) for t in irregular_ticks(90)]
-    wanted_ns = np.linspace(stamps_ns[0] - 50_000_000, stamps_ns[-1] + 50_000_000, 400).astype(np.int64)
-    indices = nearest_frame_indices(video.time_ns, wanted_ns)
-    frames = {frame.time_ns: number_of(frame.image) for frame in video.read(np.unique(indices).tolist())}
-    for wanted, index in zip(wanted_ns, indices, strict=True):
-        nearest = min(range(90), key=lambda i: (abs(stamps_ns[i] - int(wanted)), i))
-        assert index == nearest
-        assert frames[stamps_ns[nearest]] == nearest
+    assert video.time_ns.tolist() == stamps_ns
+    frames = {frame.time_ns: number_of(frame.image) for frame in video.read(list(range(90)))}
+    assert frames == {stamp: number for number, stamp in enumerate(stamps_ns)}
 
 
 @pytest.mark.parametrize(
@@ -488,22 +484,6 @@ def test_real_recording(shared_data: Path, forbid_fallback: None) -> None:
 
 
 # The pure parts.
-
-
-@given(
-    times=st.sets(st.integers(-(10**12), 10**12), min_size=1, max_size=30),
-    wanted=st.lists(st.integers(-(10**12), 10**12), max_size=20),
-)
-def test_nearest_frame_is_nearest(times: set[int], wanted: list[int]) -> None:
-    ordered = sorted(times)
-    indices = nearest_frame_indices(np.array(ordered, dtype=np.int64), np.array(wanted, dtype=np.int64))
-    for time, index in zip(wanted, indices, strict=True):
-        assert index == min(range(len(ordered)), key=lambda i: (abs(ordered[i] - time), i))
-
-
-def test_nearest_frame_of_no_frames() -> None:
-    with pytest.raises(ValueError, match="no frames"):
-        nearest_frame_indices(np.zeros(0, dtype=np.int64), np.array([1]))
 
 
 @given(ticks=st.integers(-(2**40), 2**40), base=st.fractions(min_value=Fraction(1, 10**9), max_value=1))

@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 from avbench.preprocessing.base.geometry import FloatArray, invert_transform, make_transform
 from avbench.preprocessing.simulate.pictures import render
-from avbench.preprocessing.simulate.pictures.render import drawable, render_depth, render_picture, rendered_overlap
+from avbench.preprocessing.simulate.pictures.render import drawable, render_depth, render_picture
 from avbench.preprocessing.simulate.scene.camera_motion import level_rotation
-from avbench.preprocessing.simulate.scene.scene import Box, Light, Paint, Room, Scene, read_scene
+from avbench.preprocessing.simulate.scene.scene import Box, Light, Paint, Room, Scene
 from avbench.preprocessing.simulate.scene.textures import MIP_OFFSETS, MIP_SIZES, TEXTURE_SIZE, texture_pyramid
 from avbench.preprocessing.simulate.scene.world import RecordingSettings, make_world
-from avbench.preprocessing.simulate.write import SCENE_SUFFIX, write_recording
+from avbench.preprocessing.simulate.write import write_recording
 from avbench.preprocessing.sources.folder.files import find
 from avbench.preprocessing.sources.folder.layout import open_ref
+from rendered_overlap import rendered_overlap
 
 DOT_SPACING, DOT_RADIUS = 32, 1.4  # texels; foreshortening shifts the middle of a larger dot
 K = np.array([[130.0, 0.0, 79.5], [0.0, 130.0, 59.5], [0.0, 0.0, 1.0]])
@@ -118,9 +119,8 @@ def test_dots_on_walls_lie_where_they_project_to(tmp_path: Path, monkeypatch: py
     """Through the files: video codec, trajectory, intrinsics, all as a user reads them."""
     monkeypatch.setattr(render, "texture_pyramid", dotted_pyramid)
     settings = RecordingSettings(3, "test", 0, duration_s=2.0, fps=5)
-    write_recording(tmp_path, settings)
+    scene = write_recording(tmp_path, settings).scene
     recording = open_ref(find(tmp_path)[0])
-    scene = read_scene(tmp_path / f"{settings.name}{SCENE_SUFFIX}")
     camera = recording.camera
     errors = []
     for frame in recording.frames.read(range(len(recording.frames.time_ns))):

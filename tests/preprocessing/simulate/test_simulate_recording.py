@@ -21,7 +21,7 @@ from avbench.preprocessing.base.geometry import direction_error_deg
 from avbench.preprocessing.cli.simulate import simulate
 from avbench.preprocessing.recording.recording import ArrayKind, Scale, UpSource
 from avbench.preprocessing.simulate.generate import generate, missing
-from avbench.preprocessing.simulate.scene.scene import Scene, read_scene, scene_to_dict
+from avbench.preprocessing.simulate.scene.scene import Scene, scene_to_dict
 from avbench.preprocessing.simulate.scene.world import Configuration, RecordingSettings, make_world
 from avbench.preprocessing.simulate.standard import STANDARD_PARTS, standard_recordings
 from avbench.preprocessing.simulate.write import SCENE_SUFFIX, is_written, write_recording
@@ -114,19 +114,9 @@ def test_other_recording_under_the_same_name_is_refused(tmp_path: Path) -> None:
 
 def test_scene_reads_back_and_draws_the_same(tmp_path: Path) -> None:
     world = write_recording(tmp_path, SMALL)
-    scene = read_scene(tmp_path / f"{SMALL.name}{SCENE_SUFFIX}")
-    assert scene == world.scene
-    assert parse_json(json.dumps(scene_to_dict(scene)), "scene", Scene) == scene
-
-
-def test_scene_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such file"):
-        read_scene(tmp_path / "missing.scene.json")
-    path = tmp_path / "other.scene.json"
-    for text in ("not json", "{}", '{"scene": {"seed": 1}}', '{"scene": []}'):
-        path.write_text(text)
-        with pytest.raises(InputError, match="make the recording again"):
-            read_scene(path)
+    stored = json.loads((tmp_path / f"{SMALL.name}{SCENE_SUFFIX}").read_text())["scene"]
+    assert parse_json(json.dumps(stored), "scene", Scene) == world.scene
+    assert parse_json(json.dumps(scene_to_dict(world.scene)), "scene", Scene) == world.scene
 
 
 def test_sound_of_a_stretch_is_that_of_the_whole() -> None:

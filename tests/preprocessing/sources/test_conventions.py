@@ -25,7 +25,7 @@ from avbench.preprocessing.base.geometry import (
 )
 from avbench.preprocessing.recording.pose_convention import CameraAxes, PoseTransform, TrajectoryConvention
 from avbench.preprocessing.recording.recording import Scale
-from avbench.preprocessing.sources.common.trajectory_file import read_trajectory, read_trajectory_file
+from avbench.preprocessing.sources.common.trajectory_file import read_trajectory_file
 
 N = 12
 METRIC = TrajectoryConvention(scale=Scale.METRIC)
@@ -57,7 +57,7 @@ def write_tum(path: Path, T: FloatArray) -> Path:
 
 
 def read_labels(path: Path, convention: TrajectoryConvention = METRIC) -> FloatArray:
-    return labels(read_trajectory(path, convention).T_world_camera)
+    return labels(read_trajectory_file(path, convention).trajectory.T_world_camera)
 
 
 TRUTH = labels(head_motion())
@@ -88,7 +88,7 @@ def test_up_is_the_same_in_every_convention_from_the_world_and_from_columns(tmp_
     T = make_transform(np.stack([np.eye(3), rotation, rotation]), np.zeros((3, 3)))
     expected = [[0.0, -1.0, 0.0], to_the_left, to_the_left]
     convention = TrajectoryConvention(scale=Scale.METRIC, axes=axes, up_world=up)
-    found = read_trajectory(write_tum(tmp_path / "a.tum", T), convention)
+    found = read_trajectory_file(write_tum(tmp_path / "a.tum", T), convention).trajectory
     assert found.up_world is not None
     in_camera = found.up_world @ found.T_world_camera[:, :3, :3]
     np.testing.assert_allclose(in_camera, expected, atol=1e-12)
@@ -106,7 +106,7 @@ def test_up_is_the_same_in_every_convention_from_the_world_and_from_columns(tmp_
 
 
 def test_forward_motion_is_plus_z(tmp_path: Path) -> None:
-    T_a_b = read_trajectory(write_tum(tmp_path / "a.tum", head_motion()), METRIC).T_world_camera
+    T_a_b = read_trajectory_file(write_tum(tmp_path / "a.tum", head_motion()), METRIC).trajectory.T_world_camera
     step = relative_pose(T_a_b[:-1], T_a_b[1:])
     np.testing.assert_allclose(step[:, :3, 3], np.tile([0.0, 0.0, 0.4], (N - 1, 1)), atol=1e-12)
 
@@ -114,13 +114,15 @@ def test_forward_motion_is_plus_z(tmp_path: Path) -> None:
 def test_turning_right_is_a_positive_turn_about_y(tmp_path: Path) -> None:
     angles = np.array([[0.0], [10.0], [20.0]])  # y points down, so that positive turns go to the right
     turn = Rotation.from_euler("y", angles, degrees=True).as_matrix()
-    T = read_trajectory(write_tum(tmp_path / "a.tum", make_transform(turn, np.zeros(3))), METRIC).T_world_camera
+    T = read_trajectory_file(
+        write_tum(tmp_path / "a.tum", make_transform(turn, np.zeros(3))), METRIC
+    ).trajectory.T_world_camera
     ahead_of_b = relative_pose(T[0], T[1])[:3, :3] @ [0.0, 0.0, 1.0]
     np.testing.assert_allclose(ahead_of_b, [np.sin(np.radians(10)), 0.0, np.cos(np.radians(10))], atol=1e-15)
 
 
 def test_t_b_a_is_the_inverse_of_t_a_b(tmp_path: Path) -> None:
-    T = read_trajectory(write_tum(tmp_path / "a.tum", head_motion()), METRIC).T_world_camera
+    T = read_trajectory_file(write_tum(tmp_path / "a.tum", head_motion()), METRIC).trajectory.T_world_camera
     product = relative_pose(T[:-1], T[1:]) @ relative_pose(T[1:], T[:-1])
     np.testing.assert_allclose(product, np.tile(np.eye(4), (N - 1, 1, 1)), atol=1e-12)
 
@@ -206,7 +208,9 @@ def test_wrong_camera_axes_are_noticed(tmp_path: Path, axes: CameraAxes) -> None
 def test_up_in_the_world_is_the_same_up_in_the_camera(tmp_path: Path, axes: CameraAxes) -> None:
     path = write_tum(tmp_path / "a.tum", in_axes(axes, head_motion()))
     up_in_file = MIRROR.get(axes, np.eye(3)) @ [0.0, 0.0, 2.0]
-    track = read_trajectory(path, TrajectoryConvention(axes=axes, scale=Scale.METRIC, up_world=up_in_file))
+    track = read_trajectory_file(
+        path, TrajectoryConvention(axes=axes, scale=Scale.METRIC, up_world=up_in_file)
+    ).trajectory
     assert track.up_world is not None
     up_camera = np.swapaxes(track.T_world_camera[:, :3, :3], -1, -2) @ track.up_world
     expected = np.swapaxes(head_motion()[:, :3, :3], -1, -2) @ [0.0, 0.0, 1.0]

@@ -17,7 +17,7 @@ import pytest
 
 from avbench.preprocessing.recording.pose_convention import TrajectoryConvention
 from avbench.preprocessing.sources.common.rig_file import read_rig
-from avbench.preprocessing.sources.common.trajectory_file import read_trajectory
+from avbench.preprocessing.sources.common.trajectory_file import read_trajectory_file
 from avbench.preprocessing.sources.folder.files import SUFFIXES, Role
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -353,7 +353,7 @@ def test_names_of_times_and_pieces_are_read(tmp_path: Path, time: str, unit: str
     path = tmp_path / "walk.csv"
     rows = "".join(f"{n * factor},1,0,0,0,{uid}\n" for n, uid in enumerate("bba"))
     path.write_text(f"{time}{unit},qw,qx,qy,qz,{piece}\n{rows}", encoding="utf-8")
-    track = read_trajectory(path, TrajectoryConvention())
+    track = read_trajectory_file(path, TrajectoryConvention()).trajectory
     assert track.time_ns.tolist() == [0, 10**9, 2 * 10**9]
     assert track.segment is not None
     assert track.segment.tolist() == [0, 0, 1]
@@ -364,5 +364,5 @@ def test_a_matrix_in_named_columns_is_read(tmp_path: Path) -> None:
     names = ",".join(f"r{row}{column}" for row in (1, 2, 3) for column in (1, 2, 3))
     # A turn by 90 degrees about z: x goes to y, so that the first column, not the first row, is y.
     path.write_text(f"t_s,{names}\n" + "".join(f"{n},0,-1,0,1,0,0,0,0,1\n" for n in range(3)), encoding="utf-8")
-    rotation = read_trajectory(path, TrajectoryConvention()).T_world_camera[0, :3, :3]
+    rotation = read_trajectory_file(path, TrajectoryConvention()).trajectory.T_world_camera[0, :3, :3]
     np.testing.assert_allclose(rotation @ [1, 0, 0], [0, 1, 0], atol=1e-12)

@@ -11,7 +11,7 @@ from avbench.preprocessing.base.errors import InputError
 from avbench.preprocessing.base.geometry import axis_rotation, relative_pose, rotation_error_deg
 from avbench.preprocessing.recording.pose_convention import CameraAxes, PoseTransform, TimeUnit, TrajectoryConvention
 from avbench.preprocessing.recording.recording import Scale, Trajectory
-from avbench.preprocessing.sources.common.trajectory_file import read_trajectory, read_trajectory_file
+from avbench.preprocessing.sources.common.trajectory_file import read_trajectory_file
 
 METRIC = TrajectoryConvention(scale=Scale.METRIC)
 PLAIN = TrajectoryConvention()
@@ -22,7 +22,7 @@ ORIENTATIONS = "t_s,qw,qx,qy,qz\n0,1,0,0,0\n0.5,1,0,0,0\n1,0.5,0.5,0.5,0.5\n"
 def read(folder: Path, text: str, convention: TrajectoryConvention = METRIC, suffix: str = "csv") -> Trajectory:
     path = folder / f"walk.{suffix}"
     path.write_text(text, encoding="utf-8")
-    return read_trajectory(path, convention)
+    return read_trajectory_file(path, convention).trajectory
 
 
 # --- TUM -----------------------------------------------------------------------------------------------------------
@@ -103,11 +103,11 @@ def test_frame_numbers_stand_for_the_frames_own_times(tmp_path: Path) -> None:
     path = tmp_path / "walk.csv"
     path.write_text("frame,qw,qx,qy,qz\n0,1,0,0,0\n2,1,0,0,0\n3,1,0,0,0\n")
     frame_time_ns = np.array([5, 40, 90, 91], dtype=np.int64)  # a variable frame rate
-    assert read_trajectory(path, PLAIN, frame_time_ns).time_ns.tolist() == [5, 90, 91]
+    assert read_trajectory_file(path, PLAIN, frame_time_ns).trajectory.time_ns.tolist() == [5, 90, 91]
     with pytest.raises(InputError, match=r"line 4, frame: found '3', expected the index of a frame, 0 to 2"):
-        read_trajectory(path, PLAIN, frame_time_ns[:3])
+        read_trajectory_file(path, PLAIN, frame_time_ns[:3])
     with pytest.raises(InputError, match="found a frame number, expected a time"):
-        read_trajectory(path, PLAIN)
+        read_trajectory_file(path, PLAIN)
 
 
 def test_orientations_alone_are_rotation_only(tmp_path: Path) -> None:
@@ -257,9 +257,9 @@ def test_files_that_are_no_text(tmp_path: Path) -> None:
     path = tmp_path / "walk.csv"
     path.write_bytes(b"\xff\xfe\x00\x01" * 100)
     with pytest.raises(InputError, match="bytes that are not UTF-8 text"):
-        read_trajectory(path, METRIC)
+        read_trajectory_file(path, METRIC)
     with pytest.raises(InputError, match="No such file"):
-        read_trajectory(tmp_path / "gone.tum", METRIC)
+        read_trajectory_file(tmp_path / "gone.tum", METRIC)
 
 
 def test_quaternions_rounded_to_three_decimals_are_taken(tmp_path: Path) -> None:
@@ -273,8 +273,8 @@ def test_quaternions_rounded_to_three_decimals_are_taken(tmp_path: Path) -> None
 
 
 def test_camera_telemetry_and_structure_from_motion_agree(shared_data: Path) -> None:
-    telemetry = read_trajectory(shared_data / "gopro_max" / "orientation.csv", PLAIN)
-    sfm = read_trajectory(shared_data / "gopro_max" / "sfm_pseudo_gt.csv", METRIC)
+    telemetry = read_trajectory_file(shared_data / "gopro_max" / "orientation.csv", PLAIN).trajectory
+    sfm = read_trajectory_file(shared_data / "gopro_max" / "sfm_pseudo_gt.csv", METRIC).trajectory
     assert telemetry.scale is Scale.ROTATION_ONLY
     assert len(telemetry.time_ns) == 315
     assert len(sfm.time_ns) == 45
@@ -291,8 +291,8 @@ def test_camera_telemetry_and_structure_from_motion_agree(shared_data: Path) -> 
 def test_machine_perception_services(shared_data: Path) -> None:
     path = shared_data / "aria_mps_sample" / "closed_loop_trajectory.csv"
     with pytest.raises(InputError, match=r"poses of a body \(world_device\)"):
-        read_trajectory(path, METRIC)
-    track = read_trajectory(path, TrajectoryConvention(scale=Scale.METRIC, T_body_camera=np.eye(4)))
+        read_trajectory_file(path, METRIC)
+    track = read_trajectory_file(path, TrajectoryConvention(scale=Scale.METRIC, T_body_camera=np.eye(4))).trajectory
     assert len(track.time_ns) == 11517
     assert (track.time_ns[-1] - track.time_ns[0]) / 1e9 == pytest.approx(11.395, abs=2e-3)
     path_m = np.linalg.norm(np.diff(track.T_world_camera[:, :3, 3], axis=0), axis=-1).sum()

@@ -12,24 +12,12 @@ import json
 import threading
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from avbench.benchmark.audio.faults import ChannelFault, ChannelReport, FaultKind
-from avbench.benchmark.audio.features import (
-    FEATURE_VERSION,
-    Ambiguity,
-    DirectionSettings,
-    DirectionSpectrum,
-    Method,
-    NoSpectrum,
-    SpectrumAxes,
-    direction_spectrum,
-)
 from avbench.benchmark.data.pair import SoundClip
 from avbench.preprocessing.base.atomic import atomic_path
 from avbench.preprocessing.base.geometry import FloatArray
@@ -127,67 +115,3 @@ def _read(path: Path) -> Arrays | None:
             return {name: stored[name] for name in stored.files}
     except (ValueError, OSError, zipfile.BadZipFile):
         return None
-
-
-def cached_direction_spectrum(
-    cache: FeatureCache, clip: SoundClip | None, up: FloatArray | None, settings: DirectionSettings | None = None
-) -> DirectionSpectrum:
-    """`features.direction_spectrum` through a cache; "there is none, and why" is kept as well.
-
-    Raises:
-        ValueError: As `direction_spectrum`.
-        AvbenchError: The cache cannot be written to.
-    """
-    chosen = settings if settings is not None else DirectionSettings()
-    if clip is None:
-        return direction_spectrum(None, up, chosen)
-    parameters = {"feature": "direction_spectrum", **asdict(chosen)}
-    key = sound_key(clip, up, parameters, FEATURE_VERSION)
-    return _unpack(cache.fetch(key, lambda: _pack(direction_spectrum(clip, up, chosen))), chosen)
-
-
-_OPTIONAL_ARRAYS = ("azimuth", "maps", "ambiguity_axis", "lag_s", "lag")
-
-
-def _pack(spectrum: DirectionSpectrum) -> Arrays:
-    report = spectrum.report
-    head = {
-        "axes": spectrum.axes,
-        "method": spectrum.method,
-        "ambiguity": spectrum.ambiguity,
-        "nominal_geometry": spectrum.nominal_geometry,
-        "channels": spectrum.channels,
-        "reason": spectrum.reason,
-        "detail": spectrum.detail,
-        "faults": [] if report is None else [[f.kind, f.channels, f.detail] for f in report.faults],
-    }
-    arrays: Arrays = {"head": np.frombuffer(json.dumps(head).encode(), dtype=np.uint8)}
-    if report is not None:
-        arrays["level_dbfs"], arrays["peak"] = report.level_dbfs, report.peak
-    for name in _OPTIONAL_ARRAYS:
-        value = getattr(spectrum, name)
-        if value is not None:
-            arrays[name] = value
-    return arrays
-
-
-def _unpack(arrays: Arrays, settings: DirectionSettings) -> DirectionSpectrum:
-    head = json.loads(arrays["head"].tobytes())
-    faults = tuple(ChannelFault(FaultKind(kind), tuple(channels), text) for kind, channels, text in head["faults"])
-    report = ChannelReport(arrays["level_dbfs"], arrays["peak"], faults) if "level_dbfs" in arrays else None
-    return DirectionSpectrum(
-        grid=settings.grid,
-        axes=SpectrumAxes(head["axes"]),
-        azimuth=arrays.get("azimuth"),
-        maps=arrays.get("maps"),
-        method=None if head["method"] is None else Method(head["method"]),
-        ambiguity=Ambiguity(head["ambiguity"]),
-        ambiguity_axis=arrays.get("ambiguity_axis"),
-        nominal_geometry=head["nominal_geometry"],
-        lag_s=arrays.get("lag_s"),
-        lag=arrays.get("lag"),
-        channels=tuple(head["channels"]),
-        report=report,
-        reason=None if head["reason"] is None else NoSpectrum(head["reason"]),
-        detail=head["detail"],
-    )

@@ -67,8 +67,3 @@ def spherical_head_lag_s(
     """
     angle = np.radians(np.asarray(lateral_deg, dtype=np.float64))
     return np.asarray(distance_m / (2.0 * speed_of_sound_m_s) * (angle + np.sin(angle)))
-
-
-def lateral_deg_of_azimuth(azimuth_deg: ArrayLike) -> NDArray[np.float64]:
-    """Lateral angles (...) from -90 to 90 of horizontal azimuths (...): behind folds onto the front."""
-    return np.asarray(np.degrees(np.arcsin(np.clip(np.sin(np.radians(azimuth_deg)), -1.0, 1.0))))

@@ -207,10 +207,6 @@ def load_metrics_spec() -> MetricsSpec:
     )
 
 
-CONVENTION_TABLE_HEADERS = ("name", "compares", "direction", "rotation from", "measures, degrees", "failed answer")
-"""Columns of `convention_table_row`."""
-
-
 def convention_table_row(convention: Convention) -> list[str]:
     """One line of the table of conventions, for help and documentation."""
     measures = []

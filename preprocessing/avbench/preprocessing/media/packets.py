@@ -142,26 +142,3 @@ def plan_runs(table: PacketTable, frames: Sequence[int]) -> list[Run]:
     if members:
         runs.append(Run(first, last, tuple(members)))
     return runs
-
-
-def nearest_frame_indices(time_ns: IntArray, wanted_ns: IntArray) -> IntArray:
-    """Index of the frame nearest in time to each wanted time; of two equally near the earlier.
-
-    Args:
-        time_ns: (N,) strictly increasing presentation times, N >= 1.
-        wanted_ns: (M,) times.
-
-    Returns:
-        (M,) indices into `time_ns`.
-
-    Raises:
-        ValueError: There are no frames.
-    """
-    times = np.asarray(time_ns, dtype=np.int64)
-    wanted = np.asarray(wanted_ns, dtype=np.int64)
-    if len(times) == 0:
-        raise ValueError("time_ns has no frames")
-    after = np.searchsorted(times, wanted).clip(0, len(times) - 1)
-    before = (after - 1).clip(0)
-    is_before = np.abs(wanted - times[before]) <= np.abs(times[after] - wanted)
-    return np.where(is_before, before, after)

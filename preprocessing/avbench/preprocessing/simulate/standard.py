@@ -19,7 +19,6 @@ from dataclasses import dataclass
 
 from avbench.preprocessing.simulate.scene.world import Configuration, RecordingSettings
 
-STANDARD_NAME = "sim-v1"
 STANDARD_SEED = 1
 
 

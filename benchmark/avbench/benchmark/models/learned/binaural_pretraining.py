@@ -92,10 +92,9 @@ def ear_samples(clip: SoundClip | None, config: BinauralConfig) -> NDArray[np.fl
 
     The middle of a longer clip is taken, a shorter one is padded with zeros on both sides.
     """
-    ears = ear_signals(clip)
-    if clip is None or isinstance(ears, NoBinaural):
+    signals = ear_signals(clip)
+    if clip is None or isinstance(signals, NoBinaural):
         return None
-    signals = ears.left_right
     divisor = gcd(clip.sample_rate_hz, config.sample_rate_hz)
     if clip.sample_rate_hz != config.sample_rate_hz:
         up, down = config.sample_rate_hz // divisor, clip.sample_rate_hz // divisor
@@ -288,12 +287,6 @@ def embed(network: BinauralNetwork, left_right: NDArray[np.float32], batch_size:
         own_view = torch.zeros(len(pair), dtype=torch.bool, device=device)
         parts.append(network(pair, pair.sum(dim=1), own_view)[1].cpu().numpy())
     return np.concatenate(parts) if parts else np.zeros((0, EMBEDDING_SIZE), dtype=np.float32)
-
-
-def clip_embedding(network: BinauralNetwork, clip: SoundClip | None) -> NDArray[np.float32] | None:
-    """Binaural feature (1024,) of one clip, None where it has no two ears."""
-    ears = ear_samples(clip, network.config)
-    return None if ears is None else embed(network, ears[None])[0]
 
 
 def save_network(path: Path, network: BinauralNetwork) -> None:

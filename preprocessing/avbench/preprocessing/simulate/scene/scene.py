@@ -7,19 +7,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from avbench.preprocessing.base.documents import read_json
 from avbench.preprocessing.base.geometry import FloatArray
 
 Vector3: TypeAlias = tuple[float, float, float]
-
-FACES = ("x0", "x1", "y0", "y1", "floor", "ceiling")
-"""Order of the six faces of a room wherever faces are listed; also of the faces of a box."""
 
 BANDS_HZ = (125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0)
 """Centres of the octave bands of all acoustic quantities; the outer bands go on to 0 Hz and to half the sample rate."""
@@ -158,21 +153,3 @@ class Scene:
 def scene_to_dict(scene: Scene) -> dict[str, Any]:
     """The scene as JSON values."""
     return asdict(scene)
-
-
-@dataclass(frozen=True)
-class _SceneFile:
-    """What is read of a `.scene.json` to draw its room again."""
-
-    scene: Scene
-
-
-def read_scene(path: Path) -> Scene:
-    """Read the scene from the `.scene.json` beside a simulated recording.
-
-    Raises:
-        InputError: There is no such file, or it is not one of these.
-    """
-    hint = "make the recording again with `avbench simulate`"
-    expected = "the scene of a simulated recording"
-    return read_json(path, _SceneFile, expected=expected, hint=hint, other_keys=True).scene

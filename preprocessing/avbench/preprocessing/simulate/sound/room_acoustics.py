@@ -46,7 +46,7 @@ _FURNISHING = np.array([0.04, 0.07, 0.10, 0.12, 0.13, 0.13])
 
 
 def face_areas_m2(size_m: Vector3) -> FloatArray:
-    """Areas of the six faces, in the order of `FACES`."""
+    """Areas of the six faces, in the order x0, x1, y0, y1, floor, ceiling."""
     x, y, z = size_m
     return np.array([y * z, y * z, x * z, x * z, x * y, x * y])
 

@@ -19,7 +19,7 @@ from avbench.preprocessing.base.geometry import relative_pose, rotation_error_de
 from avbench.preprocessing.format.sound_clip import cut_clip, decode_clip, encode_clip, level_dbfs
 from avbench.preprocessing.recording.recording import SampleFormat
 from avbench.preprocessing.simulate.scene.world import World
-from avbench.preprocessing.simulate.sound.world_sound import StillSound
+from avbench.preprocessing.simulate.sound.still_sound import StillSound
 
 _LABEL_TOLERANCE_DEG = 0.1  # trajectories are stored at 200 Hz and interpolated
 _POSITION_TOLERANCE_M = 1e-5  # rigs are stored to a micrometre

@@ -75,13 +75,6 @@ class TrajectoryFile:
     notes: tuple[str, ...] = ()
 
 
-def read_trajectory(
-    path: Path, convention: TrajectoryConvention, frame_time_ns: NDArray[np.int64] | None = None
-) -> Trajectory:
-    """Read the poses of a trajectory file; see `read_trajectory_file`."""
-    return read_trajectory_file(path, convention, frame_time_ns).trajectory
-
-
 def read_trajectory_file(
     path: Path, convention: TrajectoryConvention, frame_time_ns: NDArray[np.int64] | None = None
 ) -> TrajectoryFile:
