@@ -9,19 +9,20 @@ import pytest
 from click.testing import CliRunner
 
 from avbench.preprocessing.cli.main import cli
+from tutorial import MODEL_FILE, blocks
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def _blocks(page: str, language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)
+    return blocks(ROOT / page, language)
 
 
 @pytest.fixture(scope="module")
 def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the commands of the tutorial were run, in their order, with a model of its own."""
     folder = tmp_path_factory.mktemp("tutorial")
-    (folder / "my_model.py").write_text(_blocks("docs/tutorial.md", "python")[0])
+    (folder / MODEL_FILE).write_text(_blocks("docs/tutorial.md", "python")[0])
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         for block in _blocks("docs/tutorial.md", "bash"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -233,8 +234,17 @@ def test_missing_package_names_the_extra(tmp_path: Path, monkeypatch: pytest.Mon
         raise ImportError(name)
 
     monkeypatch.setattr(aria_vrs.importlib, "import_module", absent)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'avbench\[aria\]'"):
+    monkeypatch.setattr(sys, "version_info", (3, 12, 9, "final", 0))
+    with pytest.raises(MissingDependencyError, match=r"not installed; run: pip install 'avbench\[aria\]'"):
         VrsFile(tmp_path / "recording.vrs")
+    monkeypatch.setattr(sys, "version_info", (3, 13, 1, "final", 0))
+    expected = (
+        "Reading Aria recordings needs vrs, which has no wheel for Python 3.13; run this step with Python 3.12 "
+        "(pip install 'avbench[aria]'), the others may stay with this one"
+    )
+    with pytest.raises(MissingDependencyError) as caught:
+        VrsFile(tmp_path / "recording.vrs")
+    assert str(caught.value) == expected
 
 
 # --- sound --------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -143,7 +144,22 @@ class Problems:
 
 
 class MissingDependencyError(AvbenchError):
-    """An optional package is not installed."""
+    """An optional package is not installed.
 
-    def __init__(self, package: str, extra: str, purpose: str) -> None:
-        super().__init__(f"{purpose} needs {package}, which is not installed; run: pip install 'avbench[{extra}]'")
+    Args:
+        package: The package.
+        extra: The extra of avbench that brings it.
+        purpose: What needs it, as the start of a sentence.
+        newest_python: The newest Python (major, minor) that the package has a wheel for, if it does not have all.
+    """
+
+    def __init__(self, package: str, extra: str, purpose: str, *, newest_python: tuple[int, int] | None = None) -> None:
+        running = sys.version_info[:2]
+        if newest_python is not None and running > newest_python:
+            super().__init__(
+                f"{purpose} needs {package}, which has no wheel for Python {running[0]}.{running[1]}; run this step "
+                f"with Python {newest_python[0]}.{newest_python[1]} (pip install 'avbench[{extra}]'), the others may "
+                "stay with this one"
+            )
+        else:
+            super().__init__(f"{purpose} needs {package}, which is not installed; run: pip install 'avbench[{extra}]'")

@@ -31,6 +31,7 @@ SOUND_STREAM = "231-1"
 VIO_STREAM = "371-3"
 """On-device visual-inertial odometry at the rate of the IMU (Gen 2)."""
 
+_NEWEST_PYTHON_OF_VRS = (3, 12)
 _SIGNS_OF_DAMAGE = ("beyond the end of the file", "truncated", "Rebuilding index")
 
 
@@ -54,7 +55,9 @@ class VrsFile:
             pyvrs = importlib.import_module("pyvrs")
             reader_module = importlib.import_module("pyvrs.reader")
         except ImportError as error:
-            raise MissingDependencyError("vrs", "aria", "Reading Aria recordings") from error
+            raise MissingDependencyError(
+                "vrs", "aria", "Reading Aria recordings", newest_python=_NEWEST_PYTHON_OF_VRS
+            ) from error
         self.path = path
         if not path.is_file():
             raise InputError(path, found="no such file", expected="a VRS file")
