@@ -10,9 +10,9 @@ from pathlib import Path
 # What must be told apart to see where a comment begins and whether a string stands alone. Strings of the same quotes
 # inside the braces of an f-string (Python 3.12) are not foreseen; this package runs on 3.11.
 _TOKEN = re.compile(
-    r"""(?P<string>\b[rRbBfFuU]{1,2}(?=["']))?"""
-    r"""(?:(?P<quoted>\"\"\"(?:[^\\]|\\.)*?\"\"\"|'''(?:[^\\]|\\.)*?'''|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')"""
-    r"""|(?P<comment>\#[^\n]*)|(?P<open>[\[({])|(?P<close>[\])}]))""",
+    r"""(?:\b[rRbBfFuU]{1,2}(?=["']))?"""
+    r"""(?P<quoted>\"\"\"(?:[^\\]|\\.)*?\"\"\"|'''(?:[^\\]|\\.)*?'''|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')"""
+    r"""|\#[^\n]*""",
     re.DOTALL,
 )
 
@@ -44,16 +44,13 @@ def without_comments(source: str) -> str:
     kept: list[str] = []
     position = depth = 0
     for token in _TOKEN.finditer(source):
-        if token["open"]:
-            depth += 1
-        elif token["close"]:
-            depth -= 1
-        else:
-            kept.append(source[position : token.start()])
-            position = token.end()
-            if token["quoted"] is not None and (depth > 0 or not _stands_alone(source, token)):
-                # Blank lines and blanks inside a string are part of what runs: they are hidden from the next step.
-                kept.append(token[0].replace("\n", "\0"))
+        between = source[position : token.start()]
+        depth += sum(map(between.count, "([{")) - sum(map(between.count, ")]}"))
+        kept.append(between)
+        position = token.end()
+        if token["quoted"] is not None and (depth > 0 or not _stands_alone(source, token)):
+            # Blank lines and blanks inside a string are part of what runs: they are hidden from the next step.
+            kept.append(token[0].replace("\n", "\0"))
     kept.append(source[position:])
     lines = (line.rstrip() for line in "".join(kept).split("\n"))
     return "\n".join(line for line in lines if line).replace("\0", "\n") + "\n"

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from avbench.preprocessing.base.geometry import FloatArray
+
+SoundWindow: TypeAlias = NDArray[np.float32]
+"""A stretch of a recording's sound, (samples, channels) in [-1, 1]."""
 
 MAX_APERTURE_M = 1.0
 """Two microphones of a rig are further apart than this only if the rig says that its array is large."""
@@ -97,7 +102,7 @@ def _distances_m(positions_m: FloatArray) -> FloatArray:
     return np.asarray(np.linalg.norm(positions_m[:, None] - positions_m[None], axis=-1), dtype=np.float64)
 
 
-def array_delay_doubt(windows: Sequence[FloatArray], sample_rate_hz: int, positions_m: FloatArray) -> str | None:
+def array_delay_doubt(windows: Sequence[SoundWindow], sample_rate_hz: int, positions_m: FloatArray) -> str | None:
     """What speaks against the positions of an array, from the delays between its channels; None if nothing does.
 
     Asked is whether they are much shorter or longer than the positions allow, in windows in which the channels share a
@@ -149,14 +154,14 @@ def _spread(positions_m: FloatArray) -> list[int]:
     return chosen
 
 
-def _delays_s(window: FloatArray, sample_rate_hz: int, longest_s: float) -> FloatArray | None:
+def _delays_s(window: SoundWindow, sample_rate_hz: int, longest_s: float) -> FloatArray | None:
     """How much earlier each other channel hears than the first, (channels - 1,); None where they share no sound.
 
     Peaks of the correlation whitened over the band (GCC-PHAT, Knapp and Carter 1976).
     """
     samples = len(window)
     reach = min(samples // 4, int(max(0.02, 2.0 * longest_s) * sample_rate_hz))
-    spectrum = np.fft.rfft(window, axis=0)
+    spectrum = np.fft.rfft(np.ascontiguousarray(window.T)).T
     frequency = np.fft.rfftfreq(samples, 1.0 / sample_rate_hz)
     inside = (frequency >= _BAND_HZ[0]) & (frequency < min(_BAND_HZ[1], 0.45 * sample_rate_hz))
     if not inside.any() or reach < 1:
@@ -166,7 +171,7 @@ def _delays_s(window: FloatArray, sample_rate_hz: int, longest_s: float) -> Floa
     if (level.max(axis=0) < 1e-6).any():
         return None
     white = spectrum / np.maximum(level, 1e-12)
-    correlation = np.fft.irfft(white[:, 1:] * np.conj(white[:, :1]), samples, axis=0)
+    correlation = np.fft.irfft(np.ascontiguousarray((white[:, 1:] * np.conj(white[:, :1])).T), samples).T
     near = np.concatenate([correlation[-reach:], correlation[: reach + 1]])
     peak = near.argmax(axis=0)
     bins = int(inside.sum())

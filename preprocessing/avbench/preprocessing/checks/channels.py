@@ -12,6 +12,7 @@ import numpy as np
 
 from avbench.preprocessing.base.errors import InputError
 from avbench.preprocessing.base.geometry import FloatArray
+from avbench.preprocessing.checks.array_geometry import SoundWindow
 from avbench.preprocessing.recording.recording import AmbisonicConvention, SampleFormat, SoundSource
 
 WINDOWS = 6
@@ -31,7 +32,7 @@ _FIGURES_OVER_W_DB = {
 _LARGEST_LEVEL_ERROR_DB = 1.5
 
 
-def sound_windows(sound: SoundSource) -> list[FloatArray]:
+def sound_windows(sound: SoundSource) -> list[SoundWindow]:
     """Windows (samples, channels) in [-1, 1], spread over a sound; damaged ones are left out."""
     length = round(WINDOW_S * sound.sample_rate_hz)
     if not 0 < length <= sound.samples:
@@ -41,14 +42,14 @@ def sound_windows(sound: SoundSource) -> list[FloatArray]:
     windows = []
     for start in starts.tolist():
         try:
-            windows.append(np.asarray(sound.read(start, start + length), dtype=np.float64) / scale)
+            windows.append(sound.read(start, start + length).astype(np.float32) / np.float32(scale))
         except InputError:
             continue
     return windows
 
 
 def ambisonic_level_doubt(
-    windows: Sequence[FloatArray], sample_rate_hz: int, convention: AmbisonicConvention
+    windows: Sequence[SoundWindow], sample_rate_hz: int, convention: AmbisonicConvention
 ) -> str | None:
     """What speaks against the normalisation of first-order channels, None if nothing does.
 
@@ -77,7 +78,7 @@ def ambisonic_level_doubt(
     )
 
 
-def _power_in_band(window: FloatArray, sample_rate_hz: int) -> FloatArray:
+def _power_in_band(window: SoundWindow, sample_rate_hz: int) -> FloatArray:
     """Mean square (channels,) of a window (samples, channels) within the band."""
     taper = np.hanning(len(window))[:, None]
     spectrum = np.fft.rfft(window * taper, axis=0)

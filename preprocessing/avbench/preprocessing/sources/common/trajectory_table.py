@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -164,9 +165,10 @@ def _values(text: TextTable, columns: Columns) -> FloatArray:
     )
     wanted = sorted({index for group in groups for index in group or ()})
     numbers = array("d")
+    pick = itemgetter(*wanted)  # at least the four of a quaternion, so that it gives a tuple
     for line, cells in text.rows:
         try:
-            numbers.extend([float(cells[index]) for index in wanted])
+            numbers.extend(map(float, pick(cells)))
         except ValueError:
             raise _not_a_number(f"{text.path}: line {line}", columns, cells, wanted) from None
     values = np.zeros((len(text.rows), columns.count))
@@ -216,14 +218,24 @@ def _stamps_ns(
     """(N,) stamps of a column as the file gives them."""
     unit = _time_unit(text, columns, column, convention, notes)
     stated = columns.time_unit is not None or convention.time_unit is not None
-    times = array("q")
-    for line, cells in text.rows:
-        where = f"{text.path}: line {line}"
-        time_ns = _parse_time_ns(where, cells[column], unit, stated=stated)
-        if columns.nanoseconds is not None:
-            time_ns += _parse_time_ns(where, cells[columns.nanoseconds], TimeUnit.NS, stated=True)
-        times.append(time_ns)
-    return np.array(times, dtype=np.int64)
+    times = _column_ns(text, column, unit, stated=stated)
+    if columns.nanoseconds is not None:
+        times += _column_ns(text, columns.nanoseconds, TimeUnit.NS, stated=True)
+    return times
+
+
+def _column_ns(text: TextTable, column: int, unit: TimeUnit, *, stated: bool) -> NDArray[np.int64]:
+    """(N,) times of one column."""
+    # Not through a float: seconds since 1970 do not fit one to the nanosecond.
+    factor = unit.nanoseconds
+    try:
+        exact = [Decimal(cells[column].strip()) * factor for _, cells in text.rows]
+        if min(exact) > -_MAX_TIME_NS and max(exact) < _MAX_TIME_NS:
+            return np.array([round(time_ns) for time_ns in exact], dtype=np.int64)
+    except InvalidOperation:  # no number, or NaN
+        pass
+    times = (_parse_time_ns(f"{text.path}: line {n}", cells[column], unit, stated=stated) for n, cells in text.rows)
+    return np.array(list(times), dtype=np.int64)
 
 
 def _time_unit(
