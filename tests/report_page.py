@@ -11,9 +11,8 @@ import numpy as np
 
 from avbench.benchmark.data.dataset import open_dataset
 from avbench.benchmark.predictions.file import Answer, Status, read_predictions, write_predictions
-from avbench.benchmark.scoring.bootstrap import draw_clusters
-from avbench.benchmark.scoring.intervals import score_intervals
-from avbench.benchmark.scoring.score import Labels, score
+from avbench.benchmark.scoring.labels import Labels
+from avbench.benchmark.scoring.score import score_predictions
 from avbench.preprocessing.base.geometry import axis_rotation
 from prepared_data import pair_name, pair_row, write_dataset
 
@@ -73,16 +72,12 @@ def make_run(
     folder.mkdir(parents=True)
     write_predictions(folder / "predictions.parquet", answers, {"settings": record})
     predictions = read_predictions(folder / "predictions.parquet")
-    stacked = Labels.of(labels)
     groups = dataset.table("test", ("group_id",), limit=limit).column("group_id").to_pylist()
-    scores = score(predictions, stacked, baseline_threshold_m=threshold_m)
-    intervals = score_intervals(predictions, stacked, draw_clusters(groups), baseline_threshold_m=threshold_m)
+    scored = score_predictions(predictions, Labels.of(labels), groups, baseline_threshold_m=threshold_m)
     result = {
         "model": model,
         "predictions_sha256": predictions.content_sha256(),
-        "scores": [
-            {**one.to_json(), "intervals": found.to_json()} for one, found in zip(scores, intervals, strict=True)
-        ],
+        "scores": [one.to_json() for one in scored.scores],
     }
     (folder / "score.json").write_text(json.dumps(result), encoding="utf-8")
     document = {

@@ -28,15 +28,15 @@ MISTAKES = (
     Mistake(
         "predictions are taken in the order of the file",
         "benchmark/scoring/score.py",
-        "rows = np.array([row_by_pair.get(pair, -1) for pair in labels.pair_id], dtype=np.int64)",
-        "rows = np.array([*row_by_pair.values(), *[-1] * len(labels)][: len(labels)], dtype=np.int64)",
+        "rows[condition[known], pair[known]] = known",
+        "rows[condition[known], known % len(names)] = known",
         (f"{SCORING}::test_answers_are_found_by_the_name_of_their_pair_and_their_condition",),
     ),
     Mistake(
         "predictions of another condition are scored",
-        "benchmark/predictions/file.py",
-        "            if name == condition\n",
-        "",
+        "benchmark/scoring/score.py",
+        "rows[condition[known], pair[known]] = known",
+        "rows[:, pair[known]] = known",
         (f"{SCORING}::test_answers_are_found_by_the_name_of_their_pair_and_their_condition",),
     ),
     # Frame a and frame b of a row
@@ -164,15 +164,15 @@ MISTAKES = (
     Mistake(
         "a board is ranked on its last condition",
         "leaderboards/board/board.py",
-        "entry.scores[self.config.conditions[0]]",
-        "entry.scores[self.config.conditions[-1]]",
+        "entry.value(self.config.conditions[0],",
+        "entry.value(self.config.conditions[-1],",
         (f"{BOARD}::test_entries_are_ranked_and_scored_as_the_score_command_would",),
     ),
     Mistake(
         "a board is ranked on the first condition by name",
         "leaderboards/board/board.py",
-        "entry.scores[self.config.conditions[0]]",
-        "entry.scores[sorted(self.config.conditions)[0]]",
+        "entry.value(self.config.conditions[0],",
+        "entry.value(sorted(self.config.conditions)[0],",
         (f"{BOARD}::test_entries_are_ranked_and_scored_as_the_score_command_would",),
     ),
     Mistake(
@@ -185,15 +185,15 @@ MISTAKES = (
     Mistake(
         "every condition of an entry has the score of the first",
         "leaderboards/client/submit.py",
-        "published_score(score_condition(predictions, labels, condition))",
-        "published_score(score_condition(predictions, labels, board.config.conditions[0]))",
+        "published_score(scored.score(condition))",
+        "published_score(scored.score(board.config.conditions[0]))",
         (f"{BOARD}::test_entries_are_ranked_and_scored_as_the_score_command_would",),
     ),
     Mistake(
         "every table of a board's page shows its first condition",
         "leaderboards/pages/pages.py",
-        "_row(rank, entry, entry.scores[condition])",
-        "_row(rank, entry, entry.scores[board.config.conditions[0]])",
+        "_row(rank, entry, condition)",
+        "_row(rank, entry, board.config.conditions[0])",
         (f"{BOARD}::test_pages_say_the_same_and_escape_what_people_write",),
     ),
     Mistake(
@@ -207,7 +207,7 @@ MISTAKES = (
     # Groups and recordings
     Mistake(
         "intervals of a score are clustered by recording",
-        "benchmark/scoring/scored.py",
+        "benchmark/scoring/score.py",
         'dataset.table(split, ("group_id",), limit=limit).column("group_id").to_pylist()',
         'dataset.table(split, ("recording_id",), limit=limit).column("recording_id").to_pylist()',
         (f"{EVALUATE}::test_evaluate_writes_predictions_score_and_run",),
@@ -215,8 +215,9 @@ MISTAKES = (
     Mistake(
         "intervals of probes are clustered by recording",
         "benchmark/evaluation/evaluate.py",
-        "            draw_clusters(groups),\n",
-        '            draw_clusters(dataset.table(settings.split, ("recording_id",)).column(0).to_pylist()),\n',
+        "score_probes(plan.probes, scored, entry)",
+        "score_probes(plan.probes, score_predictions(run.predictions, labels, dataset.table("
+        'settings.split, ("recording_id",)).column(0).to_pylist()), entry)',
         (f"{PROBES}::test_a_model_of_sound_relies_on_it_and_is_harmed_by_lies",),
     ),
     Mistake(
@@ -315,16 +316,16 @@ MISTAKES = (
     # Conditions
     Mistake(
         "changes from clean are changes from the first condition",
-        "benchmark/scoring/intervals.py",
-        "condition_intervals(errors(CLEAN_CONDITION), clusters)",
-        "condition_intervals(errors(conditions[0]), clusters)",
-        (f"{INTERVALS}::test_every_metric_of_the_specification_is_there_and_has_the_value_of_the_score",),
+        "benchmark/scoring/score.py",
+        "clean = self.errors(CLEAN_CONDITION)",
+        "clean = self.errors(self.conditions[0])",
+        (f"{INTERVALS}::test_a_change_that_is_the_same_for_every_pair_is_known_exactly",),
     ),
     Mistake(
         "a change from clean has the wrong sign",
-        "benchmark/scoring/intervals.py",
-        "difference(sampled[name], clean[name])",
-        "difference(clean[name], sampled[name])",
+        "benchmark/scoring/score.py",
+        "difference(errors.sampled(metric, self.clusters), clean.sampled(metric, self.clusters))",
+        "difference(clean.sampled(metric, self.clusters), errors.sampled(metric, self.clusters))",
         (f"{INTERVALS}::test_a_change_that_is_the_same_for_every_pair_is_known_exactly",),
     ),
     Mistake(
@@ -344,8 +345,8 @@ MISTAKES = (
     Mistake(
         "another convention scores clean whatever the condition",
         "benchmark/scoring/conventions.py",
-        "aligned = align(predictions, labels, condition)",
-        "aligned = align(predictions, labels)",
+        "labels, aligned, ours = run.labels, run.answers(condition), run.errors(condition)",
+        "labels, aligned, ours = run.labels, run.answers(), run.errors(condition)",
         (f"{METRICS}::test_another_convention_scores_the_condition_that_is_asked_for",),
     ),
     Mistake(

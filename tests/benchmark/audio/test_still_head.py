@@ -98,8 +98,8 @@ def test_an_evaluation_takes_it(tmp_path: Path) -> None:
     recorded, still = (
         json.loads((tmp_path / "runs" / name / "score.json").read_text())["scores"][0] for name in ("data", "still")
     )
-    assert recorded["rotation"]["mean_deg"] == still["rotation"]["mean_deg"]
-    assert recorded["direction"]["mean_deg"] != still["direction"]["mean_deg"]
+    assert recorded["metrics"]["rotation.mean_deg"]["value"] == still["metrics"]["rotation.mean_deg"]["value"]
+    assert recorded["metrics"]["direction.mean_deg"]["value"] != still["metrics"]["direction.mean_deg"]["value"]
     datasets = [open_dataset(tmp_path / name) for name in ("data", "still")]
     assert datasets[0].fingerprint != datasets[1].fingerprint
     names = [dataset.table("test", ("pair_id",)).column("pair_id").to_pylist() for dataset in datasets]

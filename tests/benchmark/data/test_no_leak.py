@@ -18,7 +18,7 @@ from scipy.spatial.transform import Rotation
 from avbench.benchmark.data.dataset import open_dataset
 from avbench.benchmark.metrics.definitions import pair_errors
 from avbench.benchmark.models.baselines import MeanMotion
-from avbench.benchmark.scoring.score import Labels
+from avbench.benchmark.scoring.labels import Labels
 from avbench.preprocessing.cli.main import cli
 from avbench.preprocessing.format.schema import AUDIO_COLUMNS, IMAGE_COLUMNS, Role, column_names
 

@@ -92,10 +92,10 @@ def test_evaluate_writes_predictions_score_and_run(data: Path, tmp_path: Path):
     written = json.loads((out / "score.json").read_text())
     clean = written["scores"][0]
     # Angles -10 to 10 degrees: mean 110 / 21, median 5.
-    assert clean["rotation"]["mean_deg"] == pytest.approx(110 / 21)
-    assert clean["rotation"]["median_deg"] == pytest.approx(5.0)
+    assert clean["metrics"]["rotation.mean_deg"]["value"] == pytest.approx(110 / 21)
+    assert clean["metrics"]["rotation.median_deg"]["value"] == pytest.approx(5.0)
     # The pairs are of six recordings.
-    assert clean["intervals"]["estimates"]["rotation.mean_deg"]["groups"] == 4
+    assert clean["metrics"]["rotation.mean_deg"]["groups"] == 4
     document = json.loads((out / "run.json").read_text())
     assert document["settings"]["dataset_fingerprint"] == open_dataset(data).fingerprint
     assert document["predictions_sha256"] == written["predictions_sha256"]

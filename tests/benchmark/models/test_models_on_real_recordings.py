@@ -102,7 +102,8 @@ def test_every_model_answers_real_pairs_and_hears_nothing_where_nothing_is_heard
         own = ("--weights", weights) if model in LEARNED else ()
         run("evaluate", tmp_path / "data", "--model", model, *own, "-o", tmp_path / model, "--no-report")
         (score,) = json.loads((tmp_path / model / "score.json").read_text())["scores"]
-        figures = (score["rotation"]["mean_deg"], score["rotation"]["median_deg"], score["direction"]["mean_deg"])
+        names = ("rotation.mean_deg", "rotation.median_deg", "direction.mean_deg")
+        figures = [score["metrics"][name]["value"] for name in names]
         rows.append([model, *(number(figure) for figure in figures), str(score["counts"]["pairs"])])
         predictions = read_predictions(tmp_path / model / "predictions.parquet")
         assert set(predictions.status) == {Status.OK}

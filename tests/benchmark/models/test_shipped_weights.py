@@ -80,7 +80,7 @@ def test_they_beat_the_mean_motion_in_rooms_that_nobody_trained_on(rooms: Path, 
         assert run.exit_code == 0, run.output
         scores = json.loads((tmp_path / model / "score.json").read_text(encoding="utf-8"))["scores"]
         assert [scores[0]["counts"][kind] for kind in ("error", "invalid", "missing")] == [0, 0, 0]
-        rotation_deg[model] = scores[0]["rotation"]["mean_deg"]
+        rotation_deg[model] = scores[0]["metrics"]["rotation.mean_deg"]["value"]
     assert open_dataset(rooms).pair_count("test") == 40
     assert rotation_deg["vision"] < 0.5 * rotation_deg["mean-motion"]
     assert rotation_deg["fusion"] < 0.5 * rotation_deg["mean-motion"]

@@ -138,7 +138,7 @@ def test_the_numbers_are_those_of_evaluate_and_compare(
             found = pick(document["scores"], model=model, condition=score["condition"])
             assert found["pairs"] == score["counts"]["pairs"]
             for name, estimate in found["metrics"].items():
-                assert estimate == score["intervals"]["estimates"][name]
+                assert estimate == score["metrics"][name]
     compared = json.loads(invoke(compare, folders["fusion"], folders["vision"], data, "--json").stdout)
     for row in compared["rows"]:
         found = pick(document["differences"], a="fusion", b="vision", condition=row["condition"])

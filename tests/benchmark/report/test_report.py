@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 from pathlib import Path
 
@@ -16,14 +17,16 @@ from avbench.benchmark.audio.features import direction_spectrum
 from avbench.benchmark.cli.report import report
 from avbench.benchmark.data.dataset import open_dataset
 from avbench.benchmark.predictions.file import read_predictions
+from avbench.benchmark.predictions.result_files import read_score_file
 from avbench.benchmark.report.gather import gather
 from avbench.benchmark.report.latex import latex_escape
 from avbench.benchmark.report.pairs.worst import thumbnail, worst_pairs
 from avbench.benchmark.report.score_table import SHOWN_METRICS
 from avbench.benchmark.report.write import write_report
 from avbench.benchmark.scoring.bootstrap import Estimate, difference, draw_clusters
-from avbench.benchmark.scoring.intervals import all_metrics, scored_errors
-from avbench.benchmark.scoring.score import Labels
+from avbench.benchmark.scoring.labels import Labels
+from avbench.benchmark.scoring.metric import all_metrics
+from avbench.benchmark.scoring.score import ScoredRun
 from avbench.preprocessing.base.errors import InputError
 from avbench.preprocessing.base.geometry import rotation_angle_deg
 from prepared_data import sound_bytes
@@ -64,9 +67,7 @@ def written(run: Path) -> dict[str, dict]:
 
 def value_of(entry: dict, metric: str) -> float:
     """A metric of score.json by its name in the specification."""
-    quantity, kind = metric.split(".")
-    found = entry[quantity]
-    return found["auc"][kind.removeprefix("auc@")] if "@" in kind else found[kind]
+    return entry["metrics"][metric]["value"]
 
 
 def test_every_number_of_the_page_is_that_of_the_result_file(page: str, run: Path):
@@ -78,9 +79,9 @@ def test_every_number_of_the_page_is_that_of_the_result_file(page: str, run: Pat
             value, _, interval = cells["wobbly", condition, metric].partition(" ")
             assert value == f"{value_of(entry, metric):.2f}"
             ends = [float(end) for end in re.findall(r"-?\d+\.?\d*", interval)]
-            estimate = entry["intervals"]["estimates"][metric]
+            estimate = entry["metrics"][metric]
             assert ends == pytest.approx([estimate["low"], estimate["high"]], abs=0.051)
-        change = entry["intervals"]["change_from_clean"]
+        change = entry["change_from_clean"]
         if change is not None:
             assert cells["wobbly", condition, "change"].startswith(f"{change['total.auc@20']['value']:+.2f} [")
         assert cells["wobbly", condition, "pairs"] == "24"
@@ -98,7 +99,7 @@ def test_csv_has_every_metric_in_full_precision(page: str, data: Path, run: Path
             value = value_of(entry, metric)
             # A length that is infinite because one pair failed is "inf" in both.
             assert float(row[metric]) == float(value)
-            low = entry["intervals"]["estimates"][metric]["low"]
+            low = entry["metrics"][metric]["low"]
             assert row[f"{metric} low"] == ("" if low is None else repr(low))
         assert (row["pairs"], row["groups"], row["error"], row["data"]) == ("24", "12", "1", "recorded")
 
@@ -147,7 +148,7 @@ def test_intervals_of_latex_lead_from_the_number_to_both_ends(page: str, data: P
     latex = (data.parent / "out" / "scores.tex").read_text()
     row = next(line for line in latex.splitlines() if line.startswith("wobbly & fog-3 &"))
     cells = row.removesuffix(r" \\").split(" & ")[2:]
-    stored = written(run)["fog-3"]["intervals"]["estimates"]
+    stored = written(run)["fog-3"]["metrics"]
     for metric, cell in zip(SHOWN_METRICS, cells, strict=False):
         found = re.fullmatch(r"\$([\d.]+)\^\{([+-][\d.]+)\*\}_\{([+-][\d.]+)\}\$", cell)
         assert found is not None
@@ -177,7 +178,7 @@ def test_columns_are_chosen_and_ordered_in_every_table(data: Path, run: Path, tm
     row = next(row for row in csv.DictReader(io.StringIO((tmp_path / "scores.csv").read_text()))
                if row["condition"] == "fog-3")  # fmt: skip
     assert float(row["total.auc@20"]) == value_of(entry, "total.auc@20")
-    assert float(row["total.auc@20 minus clean"]) == entry["intervals"]["change_from_clean"]["total.auc@20"]["value"]
+    assert float(row["total.auc@20 minus clean"]) == entry["change_from_clean"]["total.auc@20"]["value"]
     assert row["failed"] == "1"
 
 
@@ -206,7 +207,7 @@ def test_the_best_run_is_bold_and_with_it_what_is_not_told_apart(data: Path, run
     labels = Labels.of(dataset.labels("test"))
     clusters = draw_clusters(dataset.table("test", ("group_id",)).column("group_id").to_pylist())
     for folder in runs:
-        found = scored_errors(read_predictions(folder / "predictions.parquet"), labels, "fog-3")
+        found = ScoredRun(read_predictions(folder / "predictions.parquet"), labels, clusters, 0.05).errors("fog-3")
         errors[folder.name] = found.sampled(all_metrics()["rotation.mean_deg"], clusters)
     best = min(errors.values(), key=lambda one: one.point)
     tied = {name for name, one in errors.items() if one is best or contains_zero(difference(one, best).estimate)}
@@ -343,7 +344,9 @@ def test_several_runs_stand_side_by_side(data: Path, run: Path, tmp_path: Path):
     cells = table_cells(text)
     for folder, name in ((run, "wobbly"), (other, "steady")):
         for condition, entry in written(folder).items():
-            assert cells[name, condition, "rotation.mean_deg"].startswith(f"{entry['rotation']['mean_deg']:.2f} ")
+            assert cells[name, condition, "rotation.mean_deg"].startswith(
+                f"{value_of(entry, 'rotation.mean_deg'):.2f} "
+            )
     words = page_words(text)
     assert "Run against run" in words
     assert "steady against wobbly: 24 pairs in 12 groups" in words
@@ -514,6 +517,32 @@ def test_a_score_of_other_predictions_is_refused(data: Path, tmp_path: Path):
     (mixed / "score.json").write_text("{")
     with pytest.raises(InputError, match=r"score\.json: found no readable JSON"):
         write_report([mixed], data, tmp_path / "r.html")
+
+
+def test_a_score_of_the_first_preview_is_still_read(data: Path, tmp_path: Path):
+    """It had every error in a table of its own (`total`, `auc`, `20`) and its intervals beside them."""
+    earlier = Path(__file__).parents[1] / "golden" / "score_of_first_preview.json"
+    found = read_score_file(earlier)
+    assert found is not None
+    clean, fog = found.scores
+    assert clean.baseline_threshold_m == 0.3
+    assert fog.condition == "fog-3"
+    assert clean.metrics["rotation.median_deg"].value == 2.5029005331960636
+    assert clean.metrics["total.auc@20"].value == 75.55936190431203
+    assert clean.metrics["total.auc@20"].pairs == 22
+    assert clean.metrics["metric_translation.mean_m"].value == math.inf
+    # A report on such a run takes its baseline threshold from it.
+    run = make_run(tmp_path / "run", data, conditions=("clean", "fog-3"))
+    stored = json.loads((run / "score.json").read_text())
+    renewed = {**json.loads(earlier.read_text()), "predictions_sha256": stored["predictions_sha256"]}
+    (run / "score.json").write_text(json.dumps(renewed))
+    assert "from a baseline of 0.3 m" in page_words(write_report([run], data, tmp_path / "r.html")[0].read_text())
+    renewed["scores"][1]["rotation"]["auc"]["20"] = 101.0
+    (run / "score.json").write_text(json.dumps(renewed))
+    with pytest.raises(
+        InputError, match=r"scores\[2\]\.metrics\.rotation\.auc@20\.value: found 101\.0, expected 0 to 100"
+    ):
+        write_report([run], data, tmp_path / "r.html")
 
 
 def test_predictions_of_others_need_neither_score_nor_manifest(data: Path, run: Path, tmp_path: Path):

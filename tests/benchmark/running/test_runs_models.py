@@ -166,7 +166,7 @@ def test_a_hang_in_the_shell_is_told_and_costs_the_worst_error(data: Path, model
     clean = json.loads((out / "score.json").read_text())["scores"][0]
     assert clean["counts"]["error"] == 1
     # The model answers all others rightly.
-    assert clean["rotation"]["mean_deg"] == pytest.approx(180.0 / PAIRS)
+    assert clean["metrics"]["rotation.mean_deg"]["value"] == pytest.approx(180.0 / PAIRS)
 
 
 def test_a_model_that_always_hangs_is_given_up(data: Path, models: Path, tmp_path: Path):

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from avbench.benchmark.scoring.bootstrap import IntervalNote, draw_clusters
 from avbench.benchmark.scoring.breakdown import SOUND_STRATA, break_down, where_better
-from avbench.benchmark.scoring.intervals import ScoredErrors, find_metrics
+from avbench.benchmark.scoring.errors import ErrorTable
+from avbench.benchmark.scoring.metric import find_metrics
 from avbench.benchmark.scoring.strata import (
     FIXED_EDGES,
     MOST_CATEGORIES,
@@ -27,9 +28,9 @@ from avbench.preprocessing.base.errors import InputError
 from avbench.preprocessing.format.schema import COLUMN_BY_NAME, COLUMNS, Role
 
 
-def errors_of(rotation: np.ndarray) -> ScoredErrors:
+def errors_of(rotation: np.ndarray) -> ErrorTable:
     nothing = np.full(len(rotation), np.nan)
-    return ScoredErrors("clean", rotation, nothing, nothing, nothing)
+    return ErrorTable("clean", rotation, nothing, nothing, nothing, np.ones(len(rotation), dtype=bool))
 
 
 def cut(name: str, *columns: list[object]):
@@ -213,6 +214,6 @@ def test_the_contrast_leaves_out_bins_with_too_few_groups_and_names_have_none() 
 
 def test_other_conditions_are_refused() -> None:
     a = errors_of(np.zeros(3))
-    b = ScoredErrors("fog-3", *(np.zeros(3) for _ in range(4)))
+    b = ErrorTable("fog-3", *(np.zeros(3) for _ in range(4)), np.ones(3, dtype=bool))
     with pytest.raises(ValueError, match="clean and fog-3"):
         where_better(a, b, [], draw_clusters(["a", "b", "c"]))

@@ -20,14 +20,16 @@ from avbench.benchmark.scoring.comparison import (
     run_robustness,
     shared_conditions,
 )
-from avbench.benchmark.scoring.intervals import HEADLINES, Quantity, ScoredErrors, find_metrics
+from avbench.benchmark.scoring.errors import ErrorTable
+from avbench.benchmark.scoring.metric import HEADLINES, Quantity, find_metrics
 from avbench.benchmark.tables.comparisons import comparison_tables
 from avbench.preprocessing.base.errors import InputError
 
 
-def errors_of(rotation: np.ndarray, direction: np.ndarray | None = None, condition: str = "clean") -> ScoredErrors:
+def errors_of(rotation: np.ndarray, direction: np.ndarray | None = None, condition: str = "clean") -> ErrorTable:
     direction = np.zeros(len(rotation)) if direction is None else direction
-    return ScoredErrors(condition, rotation, direction, np.maximum(rotation, direction), np.full(len(rotation), np.nan))
+    nothing, valid = np.full(len(rotation), np.nan), np.ones(len(rotation), dtype=np.bool_)
+    return ErrorTable(condition, rotation, direction, np.maximum(rotation, direction), nothing, valid)
 
 
 def clusters_of(groups: int, size: int = 1) -> Clusters:
@@ -147,7 +149,7 @@ def test_few_groups_give_the_numbers_without_a_verdict() -> None:
     assert "fewer than 10 groups: no interval (9 groups)" in comparison_tables(found)[0].notes
 
 
-def constant(value: float, condition: str, count: int = 20) -> ScoredErrors:
+def constant(value: float, condition: str, count: int = 20) -> ErrorTable:
     return errors_of(np.full(count, value), np.full(count, 2 * value), condition)
 
 

@@ -15,9 +15,9 @@ from avbench.benchmark.data.dataset import open_dataset
 from avbench.benchmark.data.pair import Modality, PairInput
 from avbench.benchmark.models.registry import find_model
 from avbench.benchmark.predictions.file import Answer, joined, read_predictions, write_predictions
-from avbench.benchmark.scoring.bootstrap import draw_clusters
+from avbench.benchmark.scoring.labels import Labels
 from avbench.benchmark.scoring.probes import score_probes
-from avbench.benchmark.scoring.score import Labels
+from avbench.benchmark.scoring.score import score_predictions
 from avbench.preprocessing.base.errors import InputError
 from avbench.preprocessing.base.geometry import axis_rotation
 from prepared_data import pair_name, pair_row, write_dataset
@@ -87,8 +87,8 @@ def test_losses_are_counted_from_the_condition_that_held(data: Path, tmp_path: P
     whole = joined([read_predictions(path) for path in files])
     assert whole.conditions == ("clean", "fog-5", "probe-mute+fog-5", *lies)
     assert len(whole) == PAIRS * (3 + len(lies))
-    labels, clusters = Labels.of(dataset.labels("test")), draw_clusters([f"g{i}" for i in range(PAIRS)])
-    report = score_probes(plans, whole, labels, clusters, find_model("fusion"), under="fog-5")
+    run = score_predictions(whole, Labels.of(dataset.labels("test")), [f"g{i}" for i in range(PAIRS)])
+    report = score_probes(plans, run, find_model("fusion"), under="fog-5")
     found = {one.probe: one for one in report.probes}
     assert found[Probe.MUTE].loss["rotation.mean_deg"].estimate.value == pytest.approx(2.0)
     assert found[Probe.PERMUTED].loss["rotation.mean_deg"].estimate.value == pytest.approx(5.0)

@@ -17,7 +17,8 @@ from avbench.benchmark.metrics.spec import load_metrics_spec
 from avbench.benchmark.predictions.file import Predictions, Status
 from avbench.benchmark.scoring.convention_errors import convention_errors
 from avbench.benchmark.scoring.conventions import score_as
-from avbench.benchmark.scoring.score import Labels, score_condition
+from avbench.benchmark.scoring.labels import Labels
+from avbench.benchmark.scoring.score import score_predictions
 from avbench.preprocessing.base.geometry import invert_transform, relative_pose
 from avbench.preprocessing.recording.recording import Scale
 
@@ -60,13 +61,14 @@ def test_the_vectors_are_for_these_metrics(vectors: dict[str, Any]) -> None:
 
 
 def test_our_metrics(vectors: dict[str, Any], given: tuple[Predictions, Labels]) -> None:
-    found = score_condition(*given).to_json()
-    assert found["counts"]["uncertain_direction"] == 2
+    found = score_predictions(*given).score()
+    assert found.counts.uncertain_direction == 2
     for kind, expected in vectors["expected"]["avbench"].items():
-        assert found[kind]["n"] == expected["n"]
-        assert found[kind]["mean_deg"] == pytest.approx(expected["mean_deg"], abs=1e-9)
-        assert found[kind]["median_deg"] == pytest.approx(expected["median_deg"], abs=1e-9)
-        assert found[kind]["auc"] == pytest.approx(expected["auc"], abs=1e-9)
+        values = {name: value for name, value in expected.items() if name not in ("n", "auc")}
+        values |= {f"auc@{threshold}": value for threshold, value in expected["auc"].items()}
+        for name, value in values.items():
+            assert found.estimates[f"{kind}.{name}"].pairs == expected["n"]
+            assert found.value(f"{kind}.{name}") == pytest.approx(value, abs=1e-9)
 
 
 # An arccos near 1 turns the last bit of a cosine into 1e-6 degrees, in float32 the last bit of its own result.
@@ -101,7 +103,7 @@ def _number(value: float | str | None) -> Any:
 @pytest.mark.parametrize("name", CONVENTION_NAMES)
 def test_foreign_measures(vectors: dict[str, Any], given: tuple[Predictions, Labels], name: str) -> None:
     convention = load_metrics_spec().conventions[name]
-    rows = score_as(convention, *given, baseline_threshold_m=0.05).rows
+    rows = score_as(convention, score_predictions(*given)).rows
     found = {(row.quantity, row.measure, row.threshold_deg): row for row in rows}
     expected = vectors["expected"][name]["measures"]
     for measure in expected:
@@ -127,7 +129,7 @@ def test_foreign_measures(vectors: dict[str, Any], given: tuple[Predictions, Lab
 def test_what_a_code_leaves_open_is_said(
     vectors: dict[str, Any], given: tuple[Predictions, Labels], name: str, said: list[str]
 ) -> None:
-    notes = "\n".join(score_as(load_metrics_spec().conventions[name], *given, baseline_threshold_m=0.05).notes)
+    notes = "\n".join(score_as(load_metrics_spec().conventions[name], score_predictions(*given)).notes)
     for text in said:
         assert text in notes
 

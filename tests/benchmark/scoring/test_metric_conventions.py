@@ -24,7 +24,8 @@ from avbench.benchmark.scoring.conventions import (
     python_sorted_auc_percent,
     score_as,
 )
-from avbench.benchmark.scoring.score import Labels
+from avbench.benchmark.scoring.labels import Labels
+from avbench.benchmark.scoring.score import score_predictions
 from avbench.preprocessing.base.geometry import axis_rotation, nearest_rotation
 from avbench.preprocessing.recording.recording import Scale
 from prepared_data import pair_name, shuffled
@@ -224,7 +225,7 @@ def test_the_same_predictions_differ_as_the_conventions_do(tmp_path: Path):
     rows = {
         (name, row.threshold_deg): row
         for name in CONVENTION_NAMES
-        for row in score_as(CONVENTIONS[name], predictions, Labels.of(labels), baseline_threshold_m=0.05).rows
+        for row in score_as(CONVENTIONS[name], score_predictions(predictions, Labels.of(labels))).rows
         if row.quantity == "total" and row.measure is Measure.AUC
     }
     assert (rows["reloc3r", 5.0].ours_n, rows["reloc3r", 5.0].foreign_n) == (5, 6)
@@ -259,7 +260,7 @@ def test_another_convention_scores_the_condition_that_is_asked_for(tmp_path: Pat
     write_predictions(tmp_path / "p.parquet", shuffled(answers))
     predictions = read_predictions(tmp_path / "p.parquet")
     for condition, expected in (("clean", 100.0), ("dark", trapezoid([2.5] * 6, 6, 5.0))):
-        found = score_as(CONVENTIONS["reloc3r"], predictions, Labels.of(labels), condition, baseline_threshold_m=0.05)
+        found = score_as(CONVENTIONS["reloc3r"], score_predictions(predictions, Labels.of(labels)), condition)
         total = {row.threshold_deg: row for row in found.rows if row.quantity == "total"}
         assert (total[5.0].foreign, total[5.0].ours) == (pytest.approx(expected), pytest.approx(expected))
 
@@ -280,7 +281,7 @@ def test_labels_without_translation_are_left_out_of_direction_everywhere(tmp_pat
     write_predictions(tmp_path / "p.parquet", [Answer("p", "clean", np.eye(3), AHEAD)])
     predictions = read_predictions(tmp_path / "p.parquet")
     for name in set(CONVENTION_NAMES) - {"mapfree"}:
-        rows = score_as(CONVENTIONS[name], predictions, labels, baseline_threshold_m=0.05).rows
+        rows = score_as(CONVENTIONS[name], score_predictions(predictions, labels)).rows
         assert {row.foreign for row in rows if row.quantity != "rotation"} <= {None}
         assert min(row.foreign for row in rows if row.quantity == "rotation") == pytest.approx(100.0)
 
@@ -300,7 +301,7 @@ def test_map_free_counts_poses_in_metres_over_confidence(tmp_path: Path):
     ]
     write_predictions(tmp_path / "p.parquet", answers)
     predictions = read_predictions(tmp_path / "p.parquet")
-    found = score_as(CONVENTIONS["mapfree"], predictions, Labels.of(labels), baseline_threshold_m=0.05)
+    found = score_as(CONVENTIONS["mapfree"], score_predictions(predictions, Labels.of(labels)))
     accuracy, precision = found.rows
     assert (accuracy.foreign, accuracy.foreign_n, accuracy.threshold_m) == (pytest.approx(100 * 2 / 6), 6, 0.25)
     # Precision 1, 1/2, 1/3, 2/4 at recalls 1/6 ... 4/6.

@@ -548,7 +548,7 @@ def test_evaluate_takes_weights_and_does_not_mix_runs(
     stage = outcome.stages["vision"]
     expected = stage.history[stage.best_epoch].validation["clean_rotation_mean_deg"]
     score = json.loads((tmp_path / "run" / "score.json").read_text())
-    found = score["scores"][0]["rotation"]["mean_deg"]
+    found = score["scores"][0]["metrics"]["rotation.mean_deg"]["value"]
     assert found == pytest.approx(expected, abs=0.05)  # the head is stored in half precision
     assert "vision" in text
     train("vision", data, tmp_path / "other", dataclasses.replace(ONCE, seed=9))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from click.testing import CliRunner
 from markdown_it import MarkdownIt
 
 from avbench.benchmark.predictions.file import Answer, Status, predictions_table, read_predictions, write_predictions
-from avbench.benchmark.scoring.score import score_condition
+from avbench.benchmark.scoring.score import score_predictions
 from avbench.leaderboards.board.board import Board, create_board, open_board
 from avbench.leaderboards.board.published import published_score
 from avbench.leaderboards.board.submission import SubmissionInfo
@@ -81,7 +82,7 @@ def test_entries_are_ranked_and_scored_as_the_score_command_would(board: Board, 
     for _, entry in board.ranked():
         stored = read_predictions(board.folder / "submissions" / f"{entry.entry_id}.parquet")
         assert entry.scores == {
-            one: published_score(score_condition(stored, board.labels(), one)) for one in CONDITIONS
+            one: published_score(score_predictions(stored, board.labels()).score(one)) for one in CONDITIONS
         }
     # Constant errors of 1 and 15 degrees: trapezoid AUC@20 = 1 - e/20 + e/(2 * 6 * 20), in percent 95.41666 and 31.25.
     assert board.ranking_value(board.entries()[1]) == 95.42
@@ -103,7 +104,8 @@ def test_equal_numbers_share_a_rank(board: Board, tmp_path: Path) -> None:
 def test_numbers_are_published_with_as_many_digits_as_mean_something(board: Board, tmp_path: Path) -> None:
     hand_in(board, tmp_path, 1.23456789, "model")
     score = board.entries()[0].scores["fog-3"]
-    assert score["rotation"]["mean_deg"] == score["rotation"]["median_deg"] == 1.23
+    assert score["metrics"]["rotation.mean_deg"] == score["metrics"]["rotation.median_deg"]
+    assert score["metrics"]["rotation.mean_deg"] == {"value": 1.23, "pairs": 6}
     assert score["baseline_threshold_m"] == 0.05
     assert score["counts"]["pairs"] == 6
     numbers = re.findall(r"-?\d+\.\d+", (board.folder / "entries.jsonl").read_text())
@@ -132,7 +134,7 @@ def test_one_pair_answered_otherwise_does_not_tell_its_label_to_the_last_digit(b
         write_predictions(tmp_path / f"{turn_deg}.parquet", rows)
         seen.append(submit(board, tmp_path / f"{turn_deg}.parquet", SubmissionInfo(f"m{turn_deg}")).entry.scores)
     for what in ("mean_deg", "median_deg"):
-        assert [scores["fog-3"]["rotation"][what] for scores in seen] == [4.0, 4.0, 4.0]
+        assert [scores["fog-3"]["metrics"][f"rotation.{what}"]["value"] for scores in seen] == [4.0, 4.0, 4.0]
 
 
 def test_every_flipped_bit_in_the_labels_of_a_board_is_found(board: Board) -> None:
@@ -159,7 +161,7 @@ def test_csv_is_handed_in_and_kept_as_it_came(board: Board, tmp_path: Path) -> N
             lines.append(f"{name},{condition},{np.cos(half)},0.0,{np.sin(half)},0.0,0.1,0.0,0.5")
     path.write_text("\n".join(lines) + "\n")
     entry = submit(board, path, SubmissionInfo("model")).entry
-    assert entry.scores["clean"]["rotation"]["mean_deg"] == 4.0
+    assert entry.value("clean", "rotation.mean_deg") == 4.0
     stored = board.folder / "submissions" / f"{entry.entry_id}.csv"
     assert stored.read_bytes() == path.read_bytes()
     assert read_predictions(stored).content_sha256() == entry.content_sha256
@@ -184,10 +186,37 @@ def test_a_matrix_that_is_no_rotation_is_refused_with_its_row(board: Board, tmp_
         submit(board, tmp_path / "p.parquet", SubmissionInfo("model"))
 
 
+def test_a_board_of_version_2_is_read_ranked_and_goes_on(tmp_path: Path) -> None:
+    """It named metrics by their path in a score (`total.auc.20`) and kept every error in a table of its own."""
+    folder = tmp_path / "board"
+    shutil.copytree(Path(__file__).with_name("golden") / "board_version_2", folder)
+    assert "total.auc.20" in (folder / "board.json").read_text()
+    earlier_page = (folder / "README.md").read_text()
+    old = open_board(folder)
+    assert old.config.rank_by == "total.auc@20"
+    assert [(rank, one.submission.name) for rank, one in old.ranked()] == [(1, "good"), (2, "poor")]
+    poor, good = old.entries()
+    assert (good.value("fog-3", "total.auc@20"), poor.value("fog-3", "total.auc@20")) == (95.42, 31.25)
+    assert poor.scores["clean"]["metrics"]["rotation.mean_deg"] == {"value": 5.0, "pairs": 6}
+    # The page is what it was, with today's name of the metric.
+    assert markdown_page(old) == earlier_page.replace("total.auc.20", "total.auc@20")
+    # What was scored then is what is scored now.
+    for entry in (poor, good):
+        stored = read_predictions(folder / "submissions" / f"{entry.entry_id}.parquet")
+        again = score_predictions(stored, old.labels())
+        for condition in CONDITIONS:
+            now = published_score(again.score(condition))["metrics"]
+            assert {name: now[name] for name in entry.scores[condition]["metrics"]} == entry.scores[condition][
+                "metrics"
+            ]
+    hand_in(old, tmp_path, 8.0, "middling")
+    assert [one.submission.name for _, one in open_board(folder).ranked()] == ["good", "middling", "poor"]
+
+
 def test_a_board_of_an_older_version_says_how_to_make_it_anew(board: Board) -> None:
     config = board.folder / "board.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), "version": "1"}))
-    with pytest.raises(InputError, match=r"version: found '1', expected '2'; make the board anew"):
+    with pytest.raises(InputError, match=r"version: found '1', expected '3'; make the board anew"):
         open_board(board.folder)
 
 
@@ -255,9 +284,9 @@ def test_a_failed_pair_is_an_answer_and_costs_the_worst(board: Board, tmp_path: 
     write_predictions(tmp_path / "failed.parquet", rows)
     entry = submit(board, tmp_path / "failed.parquet", SubmissionInfo("fragile")).entry
     assert entry.scores["clean"]["counts"]["error"] == 1
-    assert entry.scores["clean"]["rotation"]["mean_deg"] == pytest.approx(180 / 6)
+    assert entry.value("clean", "rotation.mean_deg") == pytest.approx(180 / 6)
     assert entry.scores["fog-3"]["counts"]["error"] == 0
-    assert entry.scores["fog-3"]["rotation"]["mean_deg"] == pytest.approx(20.0)
+    assert entry.value("fog-3", "rotation.mean_deg") == pytest.approx(20.0)
 
 
 def test_predictions_for_another_data_set_are_refused(board: Board, tmp_path: Path) -> None:
@@ -309,7 +338,7 @@ def test_pages_say_the_same_and_escape_what_people_write(board: Board, tmp_path:
     assert "# A &amp; B &lt;challenge&gt;" in markdown
     # One table a condition, each with the scores of its condition.
     for condition, text in zip(CONDITIONS, re.split(r"^## .*$", markdown, flags=re.MULTILINE)[1:], strict=True):
-        shown = f"{board.entries()[0].scores[condition]['total']['auc']['20']:.2f}"
+        shown = f"{board.entries()[0].value(condition, 'total.auc@20'):.2f}"
         assert shown in text
         assert shown in page.split(f"<h2>{condition}</h2>")[1].split("<h2>")[0]
     assert not any(url in page for url in ("src=", "@import", "<link"))
@@ -402,7 +431,7 @@ DAMAGED_CONFIGURATIONS = [
     ("conditions", "clean", "conditions: found 'clean', expected a list"),
     ("rank_by", "beauty", "rank_by: found 'beauty'"),
     ("rank_by", None, "rank_by: found null"),
-    ("version", {"a": 1}, "version: found a table of 1, expected '2'"),
+    ("version", {"a": 1}, "version: found a table of 1, expected '3'"),
     ("colour", "red", "found the unknown key 'colour'"),
 ]
 
@@ -432,10 +461,10 @@ DAMAGED_ENTRIES = [
     ("scores.clean", 3, "scores.clean: found 3, expected a table"),
     ("scores.clean.counts", NOTHING_ELSE, "scores.clean: counts: found nothing"),
     ("scores.clean.counts.error", "1", "scores.clean: counts.error: found '1'"),
-    ("scores.clean.total.auc", None, "scores.clean: total.auc: found null"),
-    ("scores.clean.total.auc", {"20": "high"}, "scores.clean: total.auc.20: found 'high'"),
-    ("scores.clean.total.auc", {"20": 1e5}, "scores.clean: total.auc.20: found 100000.0, expected 0 to 100"),
-    ("scores.clean.rotation.median_deg", float("nan"), "scores.clean.rotation.median_deg: found nan"),
+    ("scores.clean.metrics", None, "scores.clean: metrics: found null"),
+    ("scores.clean.metrics", {"total.auc@20": {"value": "high"}}, "metrics.total.auc@20.value: found 'high'"),
+    ("scores.clean.metrics", {"total.auc@20": {"value": 1e5}}, "total.auc@20.value: found 100000.0, expected 0 to 100"),
+    ("scores.clean.metrics", {"rotation.mean_deg": {"value": float("nan")}}, "rotation.mean_deg.value: found nan"),
 ]
 
 

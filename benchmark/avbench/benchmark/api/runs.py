@@ -26,10 +26,10 @@ from avbench.benchmark.predictions.file import Predictions
 from avbench.benchmark.predictions.saved_run import SavedRun, distinct_names, read_run
 from avbench.benchmark.running.run import PARTS_NAME, PREDICTIONS_NAME, RunSettings, remove_run
 from avbench.benchmark.scoring.comparison import Comparison as ComparedRuns
-from avbench.benchmark.scoring.intervals import HEADLINES, all_metrics, find_metrics
+from avbench.benchmark.scoring.labels import Labels
+from avbench.benchmark.scoring.metric import HEADLINES, all_metrics, find_metrics
 from avbench.benchmark.scoring.probes import ProbeReport
-from avbench.benchmark.scoring.score import Labels
-from avbench.benchmark.scoring.scored import Scored, score_predictions
+from avbench.benchmark.scoring.score import ScoredRun, score_predictions
 from avbench.preprocessing.base.errors import InputError
 from avbench.preprocessing.base.locks import sole_writer
 
@@ -52,7 +52,7 @@ class Result:
     """
 
     model: str
-    scored: Scored
+    scored: ScoredRun
 
     @property
     def predictions(self) -> Predictions:
@@ -62,7 +62,7 @@ class Result:
     @property
     def conditions(self) -> tuple[str, ...]:
         """Names of the conditions, in order."""
-        return tuple(score.condition for score in self.scored.scores)
+        return self.scored.conditions
 
     def table(self, metrics: Sequence[str] | None = None, conditions: Sequence[str] | None = None) -> pd.DataFrame:
         """One row a condition and metric.
@@ -85,7 +85,7 @@ class Result:
                 raise InputError("condition", found=repr(name), expected=f"one of {', '.join(self.conditions)}")
         rows = [
             {
-                "condition": intervals.condition,
+                "condition": score.condition,
                 "metric": metric.name,
                 "unit": metric.unit,
                 "estimate": found.value,
@@ -95,10 +95,10 @@ class Result:
                 "groups": found.groups,
                 "note": str(found.note),
             }
-            for intervals in self.scored.intervals
-            if conditions is None or intervals.condition in conditions
+            for score in self.scored.scores
+            if conditions is None or score.condition in conditions
             for metric in chosen
-            for found in [intervals.estimates[metric.name]]
+            for found in [score.estimates[metric.name]]
         ]
         frame = pd.DataFrame(rows)
         return frame.astype({"low": "float64", "high": "float64"}) if len(frame) else frame
@@ -110,7 +110,7 @@ class Result:
             InputError: There is no such metric.
         """
         [found] = find_metrics([metric])
-        return self.scored.intervals[0].estimates[found.name].value
+        return self.scored.scores[0].estimates[found.name].value
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class EvaluatedRun(Result):
         if kind != "robustness":
             raise InputError("kind", found=repr(kind), expected="robustness")
         [chosen] = find_metrics([metric])
-        estimates = [intervals.estimates[chosen.name] for intervals in self.scored.intervals]
+        estimates = [score.estimates[chosen.name] for score in self.scored.scores]
         return robustness_plot({self.model: estimates}, self.conditions, f"{chosen.name} ({chosen.unit})")
 
     def report(self, out: str | os.PathLike[str] | None = None) -> Path:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from avbench.benchmark.models.registry import ModelEntry
     from avbench.benchmark.running.run import Run, RunSettings
     from avbench.benchmark.scoring.probes import ProbeReport
-    from avbench.benchmark.scoring.scored import Scored
+    from avbench.benchmark.scoring.score import ScoredRun
 
 
 @click.command()
@@ -154,12 +154,11 @@ def evaluate(
     refuse_failures(entry.name, run.predictions, fail_on)
 
 
-def _print_evaluation(name: str, scored: Scored, probes: ProbeReport | None, *, hidden: int) -> None:
+def _print_evaluation(name: str, scored: ScoredRun, probes: ProbeReport | None, *, hidden: int) -> None:
     from avbench.benchmark.tables.probes import probe_table
 
     # Rows of probes would mix pairs to which a probe can be applied with others; they have a table of their own.
-    shown = len(scored.scores) - hidden
-    print_scores(name, scored.scores[:shown], scored.intervals[:shown], scored.predictions)
+    print_scores(name, scored.scores[: len(scored.scores) - hidden], scored.predictions)
     if probes is not None:
         click.echo(f"\n{probe_table(probes)}")
 

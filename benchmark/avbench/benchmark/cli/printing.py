@@ -10,15 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from avbench.benchmark.predictions.file import Predictions
-    from avbench.benchmark.scoring.intervals import ConditionIntervals
     from avbench.benchmark.scoring.score import Score
 
 _SHOWN_MESSAGES = 3
 
 
-def print_scores(
-    name: str, scores: Sequence[Score], intervals: Sequence[ConditionIntervals], predictions: Predictions
-) -> None:
+def print_scores(name: str, scores: Sequence[Score], predictions: Predictions) -> None:
     """Print the tables of scores, what they are over, and the most frequent messages of failed pairs."""
     from avbench.benchmark.tables.scores import (
         FURTHER_HEADERS,
@@ -30,10 +27,9 @@ def print_scores(
         text_table,
     )
 
-    paired = list(zip(scores, intervals, strict=True))
-    click.echo(text_table(HEADLINE_HEADERS, [headline_row(name, entry, interval) for entry, interval in paired]))
+    click.echo(text_table(HEADLINE_HEADERS, [headline_row(name, entry) for entry in scores]))
     click.echo("in brackets: 95 % intervals, from resampling groups")
-    for line in headline_notes(intervals):
+    for line in headline_notes(scores):
         click.echo(line)
     click.echo("")
     click.echo(text_table(FURTHER_HEADERS, [further_row(name, entry) for entry in scores]))

@@ -10,11 +10,10 @@ import click
 from avbench.benchmark.cli.printing import print_scores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from avbench.benchmark.predictions.file import Predictions
     from avbench.benchmark.scoring.conventions import ConventionScore
-    from avbench.benchmark.scoring.score import Labels, Score
+    from avbench.benchmark.scoring.score import ScoredRun
 
 CONVENTION_NAMES = (
     "reloc3r",
@@ -84,8 +83,8 @@ def score(
     from avbench.benchmark.data.dataset import open_dataset
     from avbench.benchmark.evaluation.results import score_document
     from avbench.benchmark.predictions.saved_run import DEFAULT_SPLIT, read_run
-    from avbench.benchmark.scoring.score import Labels
-    from avbench.benchmark.scoring.scored import group_ids, score_predictions
+    from avbench.benchmark.scoring.labels import Labels
+    from avbench.benchmark.scoring.score import group_ids, score_predictions
 
     dataset = open_dataset(data)
     run = read_run(predictions_path, dataset)
@@ -97,35 +96,26 @@ def score(
     scored = score_predictions(
         predictions, labels, group_ids(dataset, split, limit), baseline_threshold_m=baseline_threshold_m
     )
-    scores, intervals = scored.scores, scored.intervals
     if as_json:
-        result = score_document(
-            predictions, scores, intervals, model=run.model, split=split, dataset_fingerprint=dataset.fingerprint
-        )
+        result = score_document(scored, model=run.model, split=split, dataset_fingerprint=dataset.fingerprint)
         if convention_names:
-            result["conventions"] = [
-                found.to_json() for found in _convention_scores(convention_names, predictions, labels, scores)
-            ]
+            result["conventions"] = [found.to_json() for found in _convention_scores(convention_names, scored)]
         click.echo(json.dumps(result, indent=1, ensure_ascii=False))
     else:
-        print_scores(run.model, scores, intervals, predictions)
-        _print_conventions(_convention_scores(convention_names, predictions, labels, scores))
+        print_scores(run.model, scored.scores, predictions)
+        _print_conventions(_convention_scores(convention_names, scored))
 
 
-def _convention_scores(
-    names: tuple[str, ...], predictions: Predictions, labels: Labels, scores: Sequence[Score]
-) -> Iterator[ConventionScore]:
+def _convention_scores(names: tuple[str, ...], run: ScoredRun) -> Iterator[ConventionScore]:
     if not names:
         return
     from avbench.benchmark.metrics.spec import load_metrics_spec
     from avbench.benchmark.scoring.conventions import score_as
 
     conventions = load_metrics_spec().conventions
-    for entry in scores:
+    for condition in run.conditions:
         for name in dict.fromkeys(names):
-            yield score_as(
-                conventions[name], predictions, labels, entry.condition, baseline_threshold_m=entry.baseline_threshold_m
-            )
+            yield score_as(conventions[name], run, condition)
 
 
 def _print_conventions(found: Iterator[ConventionScore]) -> None:

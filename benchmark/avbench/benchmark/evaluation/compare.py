@@ -11,8 +11,9 @@ from avbench.benchmark.predictions.saved_run import DEFAULT_SPLIT, SavedRun
 from avbench.benchmark.scoring.bootstrap import draw_clusters
 from avbench.benchmark.scoring.breakdown import SOUND_STRATA, StratumDifference, where_better
 from avbench.benchmark.scoring.comparison import Comparison, LabelSigma, compare_runs, shared_conditions
-from avbench.benchmark.scoring.intervals import find_metrics, scored_errors
-from avbench.benchmark.scoring.score import Labels
+from avbench.benchmark.scoring.labels import Labels
+from avbench.benchmark.scoring.metric import find_metrics
+from avbench.benchmark.scoring.score import ScoredRun, threshold_or_default
 from avbench.benchmark.scoring.strata import StratumColumns, cut_strata, find_strata, needed_columns
 from avbench.preprocessing.base.errors import InputError
 
@@ -72,10 +73,9 @@ def compare_saved(
     table = table.slice(0, limit)
     labels = Labels.of(dataset.labels(split, limit=limit))
     clusters = draw_clusters(table.column("group_id").to_pylist())
-    errors_a, errors_b = (
-        [scored_errors(run.predictions, labels, name, baseline_threshold_m=baseline_threshold_m) for name in shared]
-        for run in (a, b)
-    )
+    threshold_m = threshold_or_default(baseline_threshold_m)
+    scored = [ScoredRun(run.predictions, labels, clusters, threshold_m) for run in (a, b)]
+    errors_a, errors_b = ([run.errors(name) for name in shared] for run in scored)
     sigma = LabelSigma.of(table.column("pose_sigma_deg").to_pylist(), table.column("direction_sigma_deg").to_pylist())
     found = compare_runs(
         errors_a, errors_b, clusters, names=names, metrics=chosen, sigma=sigma, left_out=() if conditions else left_out

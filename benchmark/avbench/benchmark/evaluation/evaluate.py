@@ -19,10 +19,9 @@ from avbench.benchmark.evaluation.results import (
 from avbench.benchmark.evaluation.run_manifest import run_document
 from avbench.benchmark.models.entry import ModelEntry
 from avbench.benchmark.running.run import Progress, Run, RunSettings, Say, run_model, say_nothing
-from avbench.benchmark.scoring.bootstrap import draw_clusters
+from avbench.benchmark.scoring.labels import Labels
 from avbench.benchmark.scoring.probes import ProbeReport, score_probes
-from avbench.benchmark.scoring.score import Labels
-from avbench.benchmark.scoring.scored import Scored, group_ids, score_predictions
+from avbench.benchmark.scoring.score import ScoredRun, group_ids, score_predictions
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Evaluation:
     """
 
     run: Run
-    scored: Scored | None
+    scored: ScoredRun | None
     probes: ProbeReport | None
     lacking: tuple[str, ...]
 
@@ -87,9 +86,7 @@ def evaluate_model(
     groups = group_ids(dataset, settings.split, settings.limit)
     scored = score_predictions(run.predictions, labels, groups, baseline_threshold_m=baseline_threshold_m)
     document = score_document(
-        run.predictions,
-        scored.scores,
-        scored.intervals,
+        scored,
         model=run.settings["model"],
         split=settings.split,
         dataset_fingerprint=dataset.fingerprint,
@@ -97,14 +94,7 @@ def evaluate_model(
     write_document(folder / SCORE_NAME, document)
     probes = None
     if plan.probes:
-        probes = score_probes(
-            plan.probes,
-            run.predictions,
-            labels,
-            draw_clusters(groups),
-            entry,
-            baseline_threshold_m=baseline_threshold_m,
-        )
+        probes = score_probes(plan.probes, scored, entry)
         digest = {"predictions_sha256": run.predictions.content_sha256()}
         write_document(folder / PROBES_NAME, digest | probes.to_json())
     return Evaluation(run, scored, probes, ())

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from avbench.benchmark.predictions.file import Predictions
 from avbench.benchmark.scoring.bootstrap import CONFIDENCE, DEFAULT_RESAMPLES
-from avbench.benchmark.scoring.intervals import ConditionIntervals
-from avbench.benchmark.scoring.score import Score
+from avbench.benchmark.scoring.score import ScoredRun
 from avbench.preprocessing.base.atomic import write_text
 
 SCORE_NAME = "score.json"
@@ -21,26 +19,15 @@ RESULT_NAMES = (SCORE_NAME, RUN_NAME, PROBES_NAME, REPORT_NAME, "scores.csv", "s
 """What an evaluation writes beside the predictions, and replaces with them."""
 
 
-def score_document(
-    predictions: Predictions,
-    scores: Sequence[Score],
-    intervals: Sequence[ConditionIntervals],
-    *,
-    model: str,
-    split: str,
-    dataset_fingerprint: str,
-) -> dict[str, Any]:
+def score_document(run: ScoredRun, *, model: str, split: str, dataset_fingerprint: str) -> dict[str, Any]:
     """`score.json` as JSON values: every metric of every condition with its interval."""
     return {
         "model": model,
         "split": split,
         "dataset_fingerprint": dataset_fingerprint,
-        "predictions_sha256": predictions.content_sha256(),
+        "predictions_sha256": run.predictions.content_sha256(),
         "intervals": {"confidence": CONFIDENCE, "clustered_by": "group_id", "resamples": DEFAULT_RESAMPLES, "seed": 0},
-        "scores": [
-            {**entry.to_json(), "intervals": interval.to_json()}
-            for entry, interval in zip(scores, intervals, strict=True)
-        ],
+        "scores": [entry.to_json() for entry in run.scores],
     }
 
 

@@ -9,13 +9,12 @@ Conventions (the machine-readable form is `metrics_spec.toml`):
 - A pair whose true baseline is too short, or whose label is too uncertain, to have a direction counts in rotation
   metrics only.
 
-`pair_errors` gives the errors of every pair, `direction_counts` says which have a direction, `auc_percent` and
-`summarise` turn errors into numbers.
+`pair_errors` gives the errors of every pair, `direction_counts` says which have a direction, `auc_percent` is the area
+under the recall curve.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -134,68 +133,27 @@ def auc_percent(error_deg: ArrayLike, threshold_deg: float) -> float:
     Raises:
         ValueError: There are no errors, one is NaN, or the threshold is not positive.
     """
-    errors = np.sort(np.asarray(error_deg, dtype=np.float64))
+    errors = np.asarray(error_deg, dtype=np.float64)
     if errors.size == 0:
         raise ValueError("an area under the curve needs at least one error")
     if np.isnan(errors).any():
         raise ValueError("errors must not be NaN: give a failed pair its worst error")
+    gain, reached = auc_terms(errors, threshold_deg)
+    return float(100.0 * (gain.mean() + reached.max() / (2.0 * errors.size * threshold_deg)))
+
+
+def auc_terms(error_deg: FloatArray, threshold_deg: float) -> tuple[FloatArray, FloatArray]:
+    """What (N,) errors add to the area under the recall curve: (N,) shares of it, and (N,) errors below the threshold.
+
+    The trapezoid under the recall curve equals the mean of max(0, 1 - e/T) plus e_k / (2 N T), where e_k is the largest
+    error below T: the first term is the area under the steps, the second what the trapezoid adds to them. Errors of T
+    and more are 0 in both.
+
+    Raises:
+        ValueError: The threshold is not positive.
+    """
     if not threshold_deg > 0.0:
         raise ValueError("the threshold must be positive")
-    reached = int(np.searchsorted(errors, threshold_deg, side="left"))
-    recall = np.arange(reached + 1) / errors.size
-    x = np.concatenate([[0.0], errors[:reached], [threshold_deg]])
-    y = np.concatenate([recall, recall[-1:]])
-    return float(100.0 * np.sum(np.diff(x) * (y[1:] + y[:-1])) / (2.0 * threshold_deg))
-
-
-@dataclass(frozen=True)
-class ErrorSummary:
-    """What is said about one kind of error.
-
-    Attributes:
-        n: Number of pairs.
-        mean_deg: Mean error, None without pairs.
-        median_deg: Median error, None without pairs.
-        auc: Area under the recall curve in percent by threshold in degrees; empty without pairs.
-    """
-
-    n: int
-    mean_deg: float | None
-    median_deg: float | None
-    auc: dict[float, float]
-
-
-def summarise(error_deg: ArrayLike, thresholds_deg: Sequence[float]) -> ErrorSummary:
-    """Mean, median and AUC of (N,) errors in degrees."""
-    errors = np.asarray(error_deg, dtype=np.float64)
-    if errors.size == 0:
-        return ErrorSummary(0, None, None, {})
-    return ErrorSummary(
-        n=int(errors.size),
-        mean_deg=float(np.mean(errors)),
-        median_deg=float(np.median(errors)),
-        auc={float(threshold): auc_percent(errors, threshold) for threshold in thresholds_deg},
-    )
-
-
-@dataclass(frozen=True)
-class LengthSummary:
-    """What is said about translation errors in metres; infinite if failed pairs make it so.
-
-    Attributes:
-        n: Number of pairs.
-        mean_m: Mean error.
-        median_m: Median error.
-    """
-
-    n: int
-    mean_m: float
-    median_m: float
-
-
-def summarise_lengths(error_m: ArrayLike) -> LengthSummary | None:
-    """Mean and median of (N,) errors in metres, None if none is finite: the model gave no metres."""
-    errors = np.asarray(error_m, dtype=np.float64)
-    if not np.isfinite(errors).any():
-        return None
-    return LengthSummary(n=int(errors.size), mean_m=float(np.mean(errors)), median_m=float(np.median(errors)))
+    below = error_deg < threshold_deg
+    reached = np.where(below, error_deg, 0.0)
+    return np.where(below, 1.0 - reached / threshold_deg, 0.0), reached

@@ -8,14 +8,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Any, TypeVar
 
 from avbench.preprocessing.base.documents import MissingFileError, read_json
-from avbench.preprocessing.base.structure import Count, Limits, NotNegative, Positive, Text, Unbounded
+from avbench.preprocessing.base.structure import (
+    Count,
+    FieldError,
+    Limits,
+    NotNegative,
+    Positive,
+    Text,
+    Unbounded,
+    shorten,
+    shown,
+)
 
 T = TypeVar("T")
-ErrorDeg = Annotated[float, Limits("0 to 180 degrees", least=0, most=180)]
-Percent = Annotated[float, Limits("0 to 100 percent", least=0, most=100)]
 
 
 # --- score.json ---------------------------------------------------------------------------------------------------
@@ -35,36 +43,78 @@ class CountsRecord:
 
 
 @dataclass(frozen=True)
-class SummaryRecord:
-    """`metrics.ErrorSummary` as it is stored; thresholds are texts."""
+class EstimateRecord:
+    """`scoring.Estimate` as it is stored; without an interval there are no ends."""
 
-    n: Count
-    mean_deg: ErrorDeg | None
-    median_deg: ErrorDeg | None
-    auc: Mapping[str, Percent]
-
-
-@dataclass(frozen=True)
-class LengthRecord:
-    """`metrics.LengthSummary` as it is stored."""
-
-    n: Count
-    mean_m: Unbounded
-    median_m: Unbounded
+    value: Unbounded | None
+    low: Unbounded | None = None
+    high: Unbounded | None = None
+    groups: Count = 0
+    pairs: Count = 0
+    note: str = ""
 
 
 @dataclass(frozen=True)
 class ScoreRecord:
-    """`scoring.Score` as it is stored, here and on a board."""
+    """`scoring.Score` as it is stored, here and on a board; an earlier form is read too (`upgraded_score`).
+
+    Attributes:
+        condition: The condition.
+        metrics_spec_version: Version of the metrics.
+        baseline_threshold_m: Shortest metric baseline with a direction.
+        counts: How many pairs, and what became of them.
+        metrics: Metrics by name, such as "total.auc@20".
+    """
 
     condition: Text
     metrics_spec_version: str
     baseline_threshold_m: NotNegative
     counts: CountsRecord
-    rotation: SummaryRecord
-    direction: SummaryRecord
-    total: SummaryRecord
-    metric_translation: LengthRecord | None = None
+    metrics: Mapping[str, EstimateRecord]
+
+    def __post_init__(self) -> None:
+        for name, found in self.metrics.items():
+            limits = _LIMITS.get("@" if "@" in name else name.rpartition("_")[2])
+            if limits is not None and found.value is not None and not limits.allow(found.value):
+                raise FieldError(shown(found.value), limits.said, f"metrics.{shorten(name)}.value")
+
+    @staticmethod
+    def of_earlier_form(stored: Mapping[str, Any]) -> Mapping[str, Any]:
+        """`upgraded_score`, for the reader of documents."""
+        return upgraded_score(stored)
+
+
+_LIMITS = {
+    "@": Limits("0 to 100 percent", least=0, most=100),
+    "deg": Limits("0 to 180 degrees", least=0, most=180),
+    "m": Limits("metres from 0 on", least=0),
+}
+
+
+def upgraded_score(stored: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A stored score with its metrics by name, `total.auc@20`.
+
+    The first previews kept every error in a table of its own, with a table of areas in it: `total`, `auc`, `20`. What
+    is no such table is left as it is, for the reader to refuse.
+    """
+    if "metrics" in stored or not isinstance(stored.get("rotation"), Mapping):
+        return stored
+    metrics: dict[str, Any] = {}
+    for quantity in ("rotation", "direction", "total", "metric_translation"):
+        summary = stored.get(quantity)
+        if not isinstance(summary, Mapping):
+            continue
+        values = {name: value for name, value in summary.items() if name not in ("n", "auc")}
+        areas = summary.get("auc")
+        if isinstance(areas, Mapping):
+            values |= {f"auc@{threshold}": value for threshold, value in areas.items()}
+        pairs = summary.get("n", 0)
+        metrics |= {f"{quantity}.{name}": {"value": value, "pairs": pairs} for name, value in values.items()}
+    kept = {key: value for key, value in stored.items() if key not in _EARLIER_TABLES}
+    return {**kept, "metrics": metrics}
+
+
+_EARLIER_TABLES = frozenset({"rotation", "direction", "total", "metric_translation", "intervals"})
 
 
 @dataclass(frozen=True)

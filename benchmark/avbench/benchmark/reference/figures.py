@@ -10,8 +10,10 @@ from avbench.benchmark.predictions.file import Predictions
 from avbench.benchmark.reference.confidence import ConfidenceQuality, confidence_quality, confidences
 from avbench.benchmark.reference.plan import FLOOR, FUSED, Contrast, Row
 from avbench.benchmark.scoring.bootstrap import Clusters, Difference, Estimate, IntervalNote, Sampled, difference
-from avbench.benchmark.scoring.intervals import ScoredErrors, find_metrics, scored_errors
-from avbench.benchmark.scoring.score import Counts, Labels, score_condition
+from avbench.benchmark.scoring.errors import ErrorTable
+from avbench.benchmark.scoring.labels import Labels
+from avbench.benchmark.scoring.metric import find_metrics
+from avbench.benchmark.scoring.score import Counts, ScoredRun, threshold_or_default
 
 ROTATION = "rotation.mean_deg"
 DIRECTION = "direction.mean_deg"
@@ -40,7 +42,7 @@ class Cell:
     row: Row
     condition: str
     counts: Counts
-    errors: ScoredErrors
+    errors: ErrorTable
     sampled: Mapping[str, Sampled]
     share: Estimate | None
     confidence: ConfidenceQuality | None
@@ -106,18 +108,19 @@ def score_cells(
         clusters: Groups of these pairs and the resamples.
     """
     metrics = find_metrics(SHOWN_METRICS)
+    runs = {row.name: ScoredRun(answers[row.name], labels, clusters, threshold_or_default(None)) for row in rows}
     cells: list[Cell] = []
     for condition, called in conditions.items():
         made: list[Cell] = []
         for row in rows:
             predictions, name = answers[row.name], called[row.name]
-            errors = replace(scored_errors(predictions, labels, name), condition=condition)
+            errors = replace(runs[row.name].errors(name), condition=condition)
             sure = confidences(predictions, labels.pair_id, name)
             made.append(
                 Cell(
                     row,
                     condition,
-                    score_condition(predictions, labels, name).counts,
+                    runs[row.name].counts(name),
                     errors,
                     {metric.name: errors.sampled(metric, clusters) for metric in metrics},
                     share=None,

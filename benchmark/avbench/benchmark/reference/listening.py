@@ -13,10 +13,12 @@ from avbench.benchmark.conditions.probes.probe import Probe, ProbePlan
 from avbench.benchmark.models.entry import ModelEntry
 from avbench.benchmark.predictions.file import Predictions
 from avbench.benchmark.reference.figures import COMPARED_METRICS
-from avbench.benchmark.scoring.bootstrap import Clusters, Difference, difference, sample
-from avbench.benchmark.scoring.intervals import ScoredErrors, find_metrics, scored_errors
+from avbench.benchmark.scoring.bootstrap import Clusters, Difference, difference
+from avbench.benchmark.scoring.errors import ErrorTable
+from avbench.benchmark.scoring.labels import Labels
+from avbench.benchmark.scoring.metric import find_metrics
 from avbench.benchmark.scoring.probes import ProbeLoss, ProbeReport, score_probes
-from avbench.benchmark.scoring.score import Labels
+from avbench.benchmark.scoring.score import ScoredRun, threshold_or_default
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def score_listening(
     plans: Sequence[ProbePlan],
     suite_conditions: Sequence[Condition],
     predictions: Predictions,
-    pictures: Mapping[str, ScoredErrors],
+    pictures: Mapping[str, ErrorTable],
     labels: Labels,
     clusters: Clusters,
     entry: ModelEntry,
@@ -78,28 +80,22 @@ def score_listening(
         entry: The probed model.
     """
     found = []
+    run = ScoredRun(predictions, labels, clusters, threshold_or_default(None))
     for condition in suite_conditions:
         under = [plan.under(condition) for plan in plans]
-        report = score_probes(under, predictions, labels, clusters, entry, under=condition.name)
+        report = score_probes(under, run, entry, under=condition.name)
         against = {}
         if condition.name in pictures:
             seen = pictures[condition.name]
-            probed = {plan.probe: scored_errors(predictions, labels, plan.condition.name) for plan in under}
-            against = {plan.probe: _minus(probed[plan.probe], seen, plan, labels, clusters) for plan in under}
+            against = {plan.probe: _minus(run.errors(plan.condition.name), seen, plan, run) for plan in under}
         found.append(Listening(condition.name, report, against))
     return found
 
 
-def _minus(
-    probed: ScoredErrors, seen: ScoredErrors, plan: ProbePlan, labels: Labels, clusters: Clusters
-) -> dict[str, Difference]:
-    applied = np.array([pair in plan.pair_ids for pair in labels.pair_id], dtype=np.bool_)
+def _minus(probed: ErrorTable, seen: ErrorTable, plan: ProbePlan, run: ScoredRun) -> dict[str, Difference]:
+    applied = np.array([pair in plan.pair_ids for pair in run.labels.pair_id], dtype=np.bool_)
+    parts = probed.only(applied), seen.only(applied)
     return {
-        metric.name: difference(
-            *(
-                sample(np.where(applied, errors.of(metric.quantity), np.nan), clusters, metric.statistic)
-                for errors in (probed, seen)
-            )
-        )
+        metric.name: difference(*(part.sampled(metric, run.clusters) for part in parts))
         for metric in find_metrics(COMPARED_METRICS)
     }

@@ -38,7 +38,7 @@ from avbench.benchmark.reference.tables import (
 )
 from avbench.benchmark.running.run import RunSettings
 from avbench.benchmark.scoring.bootstrap import CONFIDENCE, DEFAULT_RESAMPLES, Clusters, draw_clusters
-from avbench.benchmark.scoring.score import Labels
+from avbench.benchmark.scoring.labels import Labels
 from avbench.benchmark.tables.comparisons import Table
 from avbench.preprocessing.base.atomic import remove_strays, write_text
 from avbench.preprocessing.base.errors import InputError

@@ -11,7 +11,7 @@ from avbench.benchmark.reference.figures import COMPARED_METRICS, DIRECTION, ROT
 from avbench.benchmark.reference.listening import Listening
 from avbench.benchmark.reference.plan import FLOOR, FUSED, HEAD_SEED, SILENCED
 from avbench.benchmark.scoring.bootstrap import Difference, Estimate
-from avbench.benchmark.scoring.intervals import all_metrics
+from avbench.benchmark.scoring.metric import all_metrics
 from avbench.benchmark.scoring.probes import ProbeLoss
 from avbench.benchmark.tables.comparisons import Table
 from avbench.benchmark.tables.scores import difference_text, estimate_text, interval_notes, number

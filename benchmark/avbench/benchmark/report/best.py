@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from avbench.benchmark.report.gather import ReportData
-from avbench.benchmark.scoring.intervals import all_metrics
+from avbench.benchmark.scoring.metric import all_metrics
 
 RULE = (
     "bold: the best of a condition, and every run whose paired difference from it has a 95 % interval that holds zero, "
@@ -18,14 +18,16 @@ def best_runs(data: ReportData, condition: str, metric: str) -> frozenset[int]:
 
     Runs without a finite number are not looked at; none is best where fewer than two runs have one.
     """
+    compared = all_metrics()[metric]
     found = {
-        number: samples[metric]
+        number: sampled
         for number, run in enumerate(data.runs)
-        if (samples := run.samples_of(condition)) is not None and math.isfinite(samples[metric].point)
+        if condition in run.conditions
+        and math.isfinite((sampled := run.scored.errors(condition).sampled(compared, data.clusters)).point)
     }
     if len(found) < 2:
         return frozenset()
-    choose = max if all_metrics()[metric].higher_is_better else min
+    choose = max if compared.higher_is_better else min
     best = choose(found.values(), key=lambda one: one.point)
     tied = set()
     for number, one in found.items():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 
-from avbench.benchmark.scoring.intervals import Quantity, all_metrics
+from avbench.benchmark.scoring.metric import Quantity, all_metrics
 from avbench.preprocessing.base.errors import InputError, did_you_mean
 
 

@@ -14,7 +14,7 @@ from avbench.benchmark.plots.severity import SeveritySeries
 from avbench.benchmark.predictions.file import CLEAN_CONDITION
 from avbench.benchmark.report.gather import ReportData, RunData
 from avbench.benchmark.scoring.bootstrap import Clusters, estimate
-from avbench.benchmark.scoring.intervals import Quantity
+from avbench.benchmark.scoring.metric import Quantity
 from avbench.preprocessing.base.errors import InputError
 from avbench.preprocessing.base.geometry import FloatArray
 
@@ -70,7 +70,7 @@ def recall_curves(data: ReportData, quantity: Quantity) -> list[RecallCurve]:
             label = "clean" if severity == 0 else f"severity {severity}, all corruptions"
             if len(data.runs) > 1:
                 label = f"{run.label}, {label}"
-            errors = [data.errors(run, condition).of(quantity) for condition in severities[severity]]
+            errors = [run.scored.errors(condition).of(quantity) for condition in severities[severity]]
             place = number if len(data.runs) > 1 else len(curves)
             curves.append(_recall(label, place, errors, data.clusters, clean=severity == 0))
     return curves
@@ -118,7 +118,7 @@ def corruption_panels(data: ReportData, metric: str) -> list[CorruptionPanel]:
 
 def _severity_series(run: RunData, place: int, corruption: str, metric: str) -> SeveritySeries | None:
     points = []
-    for entry in run.intervals:
+    for entry in run.scores:
         name, severity = corruption_of(entry.condition) or (None, 0)
         if name in (corruption, ""):
             points.append((severity, entry.estimates[metric]))

@@ -12,7 +12,7 @@ from avbench.benchmark.report.columns import Columns, Fact
 from avbench.benchmark.report.gather import ReportData
 from avbench.benchmark.report.latex import INTERVAL_WORDS, latex_table
 from avbench.benchmark.report.score_table import ScoreLine, metric_words, shown_metrics
-from avbench.benchmark.scoring.intervals import all_metrics
+from avbench.benchmark.scoring.metric import all_metrics
 from avbench.benchmark.tables.scores import CHANGE_METRIC, difference_text, interval_notes, markdown_rows
 from avbench.preprocessing.base import escape
 

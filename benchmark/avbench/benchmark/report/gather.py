@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +14,13 @@ from avbench.benchmark.data.dataset import PairDataset, open_dataset
 from avbench.benchmark.data.origin import origin, simulated_pairs
 from avbench.benchmark.metrics.spec import load_metrics_spec
 from avbench.benchmark.plots.canvas import shorten
-from avbench.benchmark.predictions.file import CLEAN_CONDITION, Predictions
+from avbench.benchmark.predictions.file import CLEAN_CONDITION, Predictions, check_known
 from avbench.benchmark.predictions.result_files import RunFile, read_run_file, read_score_file
 from avbench.benchmark.predictions.saved_run import DEFAULT_SPLIT, SavedRun, distinct_names, read_run
-from avbench.benchmark.scoring.bootstrap import Clusters, Sampled, draw_clusters
-from avbench.benchmark.scoring.intervals import ConditionIntervals, ScoredErrors, score_samples, scored_errors
+from avbench.benchmark.scoring.bootstrap import Clusters, draw_clusters
+from avbench.benchmark.scoring.labels import Labels
 from avbench.benchmark.scoring.probe_file import ProbesFile, read_probes_file
-from avbench.benchmark.scoring.score import Labels, Score, score
+from avbench.benchmark.scoring.score import Score, ScoredRun
 from avbench.preprocessing.base.errors import InputError
 from avbench.preprocessing.format.schema import AUDIO_COLUMNS, COLUMNS, IMAGE_COLUMNS
 
@@ -40,9 +40,7 @@ class RunData:
         name: What the report calls it: its model, and its folder where two runs have one model.
         label: The same, shortened for where there is little room.
         saved: Its predictions and its settings.
-        scores: The score of every condition, in the order of the file.
-        intervals: The intervals of the same conditions.
-        samples: By metric, what the intervals were read from, of the same conditions.
+        scored: Its errors and scores.
         document: What the run wrote down about itself (`run.json`), empty where it wrote nothing.
         probes: What came of listening probes (`probes.json`), empty where there were none.
     """
@@ -50,9 +48,7 @@ class RunData:
     name: str
     label: str
     saved: SavedRun
-    scores: tuple[Score, ...]
-    intervals: tuple[ConditionIntervals, ...]
-    samples: tuple[Mapping[str, Sampled], ...]
+    scored: ScoredRun
     document: RunFile
     probes: ProbesFile
 
@@ -64,20 +60,16 @@ class RunData:
     @property
     def conditions(self) -> tuple[str, ...]:
         """Names of its conditions, in the order of the file."""
-        return tuple(entry.condition for entry in self.scores)
+        return self.scored.conditions
+
+    @property
+    def scores(self) -> tuple[Score, ...]:
+        """The score of every condition, in the order of the file."""
+        return self.scored.scores
 
     def score_of(self, condition: str) -> Score | None:
         """The score of a condition, None where the run has no such condition."""
-        return next((entry for entry in self.scores if entry.condition == condition), None)
-
-    def samples_of(self, condition: str) -> Mapping[str, Sampled] | None:
-        """The samples of a condition by metric, None where the run has no such condition."""
-        found = zip(self.conditions, self.samples, strict=True)
-        return next((samples for name, samples in found if name == condition), None)
-
-    def intervals_of(self, condition: str) -> ConditionIntervals | None:
-        """The intervals of a condition, None where the run has no such condition."""
-        return next((entry for entry in self.intervals if entry.condition == condition), None)
+        return self.scored.score(condition) if condition in self.conditions else None
 
 
 @dataclass(frozen=True)
@@ -155,10 +147,6 @@ class ReportData:
         """How often each value of a column occurs, the most frequent first."""
         return {str(value): times for value, times in Counter(self.strings(column)).most_common() if value is not None}
 
-    def errors(self, run: RunData, condition: str) -> ScoredErrors:
-        """Errors of every pair of one run under one condition."""
-        return scored_errors(run.predictions, self.labels, condition, baseline_threshold_m=self.baseline_threshold_m)
-
 
 def gather(run_folders: Sequence[Path], data: Path, *, split: str | None = None) -> ReportData:
     """Read runs and the data set they ran on, and score them.
@@ -187,19 +175,18 @@ def gather(run_folders: Sequence[Path], data: Path, *, split: str | None = None)
     labels = Labels.of(dataset.labels(chosen, limit=limit))
     clusters = draw_clusters(columns.column("group_id").to_pylist())
     run_names = distinct_names(saved)
-    sampled = [score_samples(run.predictions, labels, clusters, baseline_threshold_m=threshold) for run in saved]
+    for run in saved:
+        check_known(run.predictions, labels.pair_id)
     runs = [
         RunData(
             name=name,
             label=label,
             saved=run,
-            scores=tuple(score(run.predictions, labels, baseline_threshold_m=threshold)),
-            intervals=tuple(intervals for intervals, _ in found),
-            samples=tuple(samples for _, samples in found),
+            scored=ScoredRun(run.predictions, labels, clusters, threshold),
             document=read_run_file(run.path.with_name(RUN_NAME)),
             probes=_probes(run),
         )
-        for name, label, run, found in zip(run_names, _labels(run_names), saved, sampled, strict=True)
+        for name, label, run in zip(run_names, _labels(run_names), saved, strict=True)
     ]
     return ReportData(dataset, chosen, limit, threshold, labels, clusters, columns, tuple(runs))
 

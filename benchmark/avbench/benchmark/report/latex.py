@@ -9,7 +9,7 @@ from itertools import groupby
 from avbench.benchmark.report.columns import Columns, Fact
 from avbench.benchmark.report.score_table import QUANTITY_WORDS, MetricCell, ScoreLine, kind_words, metric_decimals
 from avbench.benchmark.scoring.bootstrap import Estimate, IntervalNote
-from avbench.benchmark.scoring.intervals import all_metrics
+from avbench.benchmark.scoring.metric import all_metrics
 from avbench.benchmark.tables.scores import CHANGE_METRIC, end_decimals
 
 _ESCAPED = {
@@ -120,7 +120,7 @@ def _cell(line: ScoreLine, name: Fact | str, groups: int) -> str:
 
 
 def _number(cell: MetricCell) -> str:
-    return _estimate(cell.shown_estimate, metric_decimals(cell.metric), sign="", best=cell.best)
+    return _estimate(cell.estimate, metric_decimals(cell.metric), sign="", best=cell.best)
 
 
 def _estimate(found: Estimate, decimals: int, *, sign: str, best: bool) -> str:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from avbench.benchmark.metrics.definitions import ErrorSummary
 from avbench.benchmark.plots.canvas import Scale
 from avbench.benchmark.report.best import best_runs
 from avbench.benchmark.report.columns import Fact
 from avbench.benchmark.report.gather import ReportData
 from avbench.benchmark.scoring.bootstrap import Difference, Estimate
-from avbench.benchmark.scoring.intervals import Quantity, all_metrics
-from avbench.benchmark.scoring.score import Counts, Score
+from avbench.benchmark.scoring.metric import Quantity, all_metrics
+from avbench.benchmark.scoring.score import Counts
 from avbench.benchmark.tables.scores import CHANGE_METRIC, estimate_text
 
 SHOWN_METRICS = (
@@ -68,25 +68,23 @@ class MetricCell:
 
     Attributes:
         metric: Its name in the specification.
-        value: The number, None where nothing is scored.
-        estimate: The same number with its interval.
+        estimate: The number with its interval; NaN where nothing is scored.
         best: Whether the run is best, or not told apart from the best (`best.best_runs`).
     """
 
     metric: str
-    value: float | None
     estimate: Estimate
     best: bool = False
 
     @property
-    def shown_estimate(self) -> Estimate:
-        """The number with its interval, NaN where nothing is scored."""
-        return replace(self.estimate, value=float("nan") if self.value is None else self.value)
+    def value(self) -> float | None:
+        """The number alone, None where nothing is scored."""
+        return None if math.isnan(self.estimate.value) else self.estimate.value
 
     @property
     def text(self) -> str:
         """The number and its interval, as all tables print them."""
-        return estimate_text(self.shown_estimate, metric_decimals(self.metric))
+        return estimate_text(self.estimate, metric_decimals(self.metric))
 
     @property
     def value_text(self) -> str:
@@ -140,33 +138,16 @@ def score_lines(data: ReportData) -> list[ScoreLine]:
     for condition in data.conditions:
         best = {name: best_runs(data, condition, name) for name in all_metrics()} if len(data.runs) > 1 else {}
         for run_number, run in enumerate(data.runs):
-            score, found = run.score_of(condition), run.intervals_of(condition)
-            if score is None or found is None:
+            score = run.score_of(condition)
+            if score is None:
                 continue
             cells = {
-                name: MetricCell(name, metric_value(score, name), estimate, run_number in best.get(name, ()))
-                for name, estimate in found.estimates.items()
+                name: MetricCell(name, estimate, run_number in best.get(name, ()))
+                for name, estimate in score.estimates.items()
             }
-            change = found.change_from_clean[CHANGE_METRIC] if found.change_from_clean is not None else None
+            change = None if score.change_from_clean is None else score.change_from_clean[CHANGE_METRIC]
             lines.append(ScoreLine(run.name, run.label, run_number, condition, score.counts, cells, change))
     return lines
-
-
-def metric_value(score: Score, name: str) -> float | None:
-    """A metric of a score by its name in the specification; None where nothing is scored."""
-    quantity, kind = name.split(".")
-    if quantity == Quantity.METRIC_TRANSLATION:
-        lengths = score.metric_translation
-        return None if lengths is None else {"mean_m": lengths.mean_m, "median_m": lengths.median_m}[kind]
-    summaries = {
-        Quantity.ROTATION: score.rotation,
-        Quantity.DIRECTION: score.direction,
-        Quantity.TOTAL: score.total,
-    }
-    summary: ErrorSummary = summaries[Quantity(quantity)]
-    if kind.startswith("auc@"):
-        return summary.auc.get(float(kind.removeprefix("auc@")))
-    return {"mean_deg": summary.mean_deg, "median_deg": summary.median_deg}[kind]
 
 
 def shown_metrics(lines: Iterable[ScoreLine]) -> Sequence[str]:

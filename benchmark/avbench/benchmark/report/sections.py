@@ -29,7 +29,7 @@ from avbench.benchmark.report.score_table import ScoreLine, metric_scale, metric
 from avbench.benchmark.report.views import Cell, Drawn, Key, Panel, ScoreRow, ScoreTable, Tile, series_style
 from avbench.benchmark.scoring.breakdown import StratumScore, break_down
 from avbench.benchmark.scoring.comparison import LabelSigma, compare_runs
-from avbench.benchmark.scoring.intervals import Quantity, ScoredErrors, find_metrics
+from avbench.benchmark.scoring.metric import Quantity, find_metrics
 from avbench.benchmark.scoring.strata import StratumColumns, cut_strata, find_strata
 from avbench.benchmark.tables.comparisons import Table, comparison_tables
 from avbench.benchmark.tables.scores import CHANGE_METRIC, difference_text, interval_notes
@@ -53,7 +53,7 @@ def headline_tiles(lines: Sequence[ScoreLine]) -> list[Tile]:
     tiles = []
     for metric in HEADLINE_METRICS if clean else ():
         single, words = clean[0].cells[metric], metric_words(metric)
-        rows = [ForestRow(one.label, one.label, one.run_number, one.cells[metric].shown_estimate) for one in clean]
+        rows = [ForestRow(one.label, one.label, one.run_number, one.cells[metric].estimate) for one in clean]
         plot = inline_svg(headline_plot(rows, metric_scale(metric)), f"{words} of every run")
         tiles.append(Tile(words, single.value_text, single.interval_text, plot))
     return tiles
@@ -166,7 +166,7 @@ def _forest(data: ReportData, conditions: Sequence[str], metric: str) -> Markup:
         ForestRow(condition, run.label, number, entry.estimates[metric])
         for condition in (CLEAN_CONDITION, *conditions)
         for number, run in enumerate(data.runs)
-        if (entry := run.intervals_of(condition)) is not None
+        if (entry := run.score_of(condition)) is not None
     ]
     scale = metric_scale(metric)
     return inline_svg(forest_plot(rows, scale), f"{scale.words} by condition")
@@ -212,7 +212,7 @@ def strata_part(data: ReportData) -> StrataPart | None:
     if len(runs) != len(data.runs) or not strata:
         return None
     metrics = find_metrics(SEVERITY_METRICS)
-    by_run = [break_down(data.errors(run, CLEAN_CONDITION), strata, data.clusters, metrics) for run in runs]
+    by_run = [break_down(run.scored.errors(), strata, data.clusters, metrics) for run in runs]
     panels = []
     for metric in SEVERITY_METRICS:
         every = [score.estimates[metric] for found in by_run for stratum in found for score in stratum.scores]
@@ -270,12 +270,12 @@ def comparison_part(data: ReportData) -> ComparisonPart | None:
     sigma = LabelSigma.of(
         *(data.columns.column(name).to_pylist() for name in ("pose_sigma_deg", "direction_sigma_deg"))
     )
-    base = data.errors(runs[0], CLEAN_CONDITION)
-    return ComparisonPart(tuple(_against(data, run, base, sigma) for run in runs[1:]))
+    return ComparisonPart(tuple(_against(data, run, sigma) for run in runs[1:]))
 
 
-def _against(data: ReportData, run: RunData, base: ScoredErrors, sigma: LabelSigma) -> RunComparison:
-    errors, first = data.errors(run, CLEAN_CONDITION), data.runs[0]
+def _against(data: ReportData, run: RunData, sigma: LabelSigma) -> RunComparison:
+    first = data.runs[0]
+    errors, base = run.scored.errors(), first.scored.errors()
     found = compare_runs([errors], [base], data.clusters, names=(run.label, first.label), sigma=sigma)
     scatters = []
     for quantity in CURVE_QUANTITIES:

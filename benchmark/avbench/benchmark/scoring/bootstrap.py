@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from avbench.benchmark.metrics.definitions import auc_percent, auc_terms
 from avbench.preprocessing.base.geometry import FloatArray
 
 FEWEST_GROUPS = 10
@@ -181,6 +182,11 @@ def draw_clusters(group_ids: Sequence[str], *, resamples: int = DEFAULT_RESAMPLE
     return Clusters(index.astype(np.int64), counts.astype(np.float64))
 
 
+def ungrouped(pairs: int) -> Clusters:
+    """One group of all pairs and no resamples, where no intervals are asked for."""
+    return Clusters(np.zeros(pairs, dtype=np.int64), np.zeros((0, 1)))
+
+
 def mean_statistic(values: FloatArray, clusters: Clusters) -> tuple[float, FloatArray]:
     """Mean over pairs; with an infinite value the mean is infinite and the resamples are NaN."""
     if not np.isfinite(values).all():
@@ -231,24 +237,16 @@ def _ranked_at(
 
 
 def auc_statistic(threshold_deg: float) -> Statistic:
-    """AUC up to a threshold, as the metrics contract defines it, in per cent.
-
-    The trapezoid under the recall curve of N errors equals the mean of max(0, 1 - e/T) plus e_k / (2 N T), where e_k is
-    the largest error below T: the first term is the area under the steps, the second what the trapezoid adds to them.
-    """
+    """AUC up to a threshold, as `metrics.auc_percent` defines it."""
 
     def statistic(values: FloatArray, clusters: Clusters) -> tuple[float, FloatArray]:
-        below = values < threshold_deg
-        gain = np.where(below, 1.0 - np.where(below, values, 0.0) / threshold_deg, 0.0)
+        gain, reached = auc_terms(values, threshold_deg)
         largest = np.zeros(clusters.groups)
-        np.maximum.at(largest, clusters.index[below], values[below])
-        point = float("nan")
-        if len(values):
-            point = float(gain.mean() + largest.max(initial=0.0) / (2 * len(values) * threshold_deg))
+        np.maximum.at(largest, clusters.index, reached)
         total, pairs = clusters.drawn_sums(gain, np.ones_like(values))
         with np.errstate(invalid="ignore", divide="ignore"):
             drawn = (total + _largest_drawn(largest, clusters.counts) / (2 * threshold_deg)) / pairs
-        return 100.0 * point, 100.0 * drawn
+        return auc_percent(values, threshold_deg) if len(values) else float("nan"), 100.0 * drawn
 
     return statistic
 

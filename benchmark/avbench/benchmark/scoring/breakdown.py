@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from avbench.benchmark.scoring.bootstrap import FEWEST_GROUPS, Clusters, Difference, Estimate, Sampled, difference
-from avbench.benchmark.scoring.intervals import HEADLINES, Metric, ScoredErrors, find_metrics
+from avbench.benchmark.scoring.errors import ErrorTable
+from avbench.benchmark.scoring.metric import HEADLINES, Metric, find_metrics
 from avbench.benchmark.scoring.strata import Bin, Stratum
 
 SOUND_STRATA = ("brightness", "sharpness", "view_overlap", "level_dbfs", "rotation_deg", "baseline_m", "gap_s")
@@ -142,7 +143,7 @@ def _head(stratum: Stratum, condition: str) -> dict[str, Any]:
 
 
 def break_down(
-    errors: ScoredErrors, strata: Iterable[Stratum], clusters: Clusters, metrics: Sequence[Metric] | None = None
+    errors: ErrorTable, strata: Iterable[Stratum], clusters: Clusters, metrics: Sequence[Metric] | None = None
 ) -> list[StratumScore]:
     """Metrics with intervals, per bin of every stratum.
 
@@ -167,8 +168,8 @@ def break_down(
 
 
 def where_better(
-    errors_a: ScoredErrors,
-    errors_b: ScoredErrors,
+    errors_a: ErrorTable,
+    errors_b: ErrorTable,
     strata: Iterable[Stratum],
     clusters: Clusters,
     metrics: Sequence[Metric] | None = None,
@@ -197,7 +198,7 @@ def where_better(
 
 
 def _stratum_difference(
-    errors_a: ScoredErrors, errors_b: ScoredErrors, stratum: Stratum, clusters: Clusters, metric: Metric
+    errors_a: ErrorTable, errors_b: ErrorTable, stratum: Stratum, clusters: Clusters, metric: Metric
 ) -> StratumDifference:
     sampled = [
         (one, _sampled(errors_a, metric, clusters, one), _sampled(errors_b, metric, clusters, one))
@@ -221,6 +222,6 @@ def _stratum_difference(
     )
 
 
-def _sampled(errors: ScoredErrors, metric: Metric, clusters: Clusters, one: Bin) -> Sampled:
+def _sampled(errors: ErrorTable, metric: Metric, clusters: Clusters, one: Bin) -> Sampled:
     # Pairs outside the bin are treated as not scored, so every bin shares the resamples of the whole split.
     return metric.sampled(np.where(one.members, errors.of(metric.quantity), np.nan), clusters)

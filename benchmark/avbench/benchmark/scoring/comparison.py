@@ -23,14 +23,13 @@ from avbench.benchmark.scoring.bootstrap import (
     Clusters,
     Difference,
     Estimate,
-    Sampled,
     Wins,
     difference,
     holm,
-    sample,
     wins,
 )
-from avbench.benchmark.scoring.intervals import HEADLINES, Metric, Quantity, ScoredErrors, all_metrics, find_metrics
+from avbench.benchmark.scoring.errors import ErrorTable
+from avbench.benchmark.scoring.metric import HEADLINES, Metric, Quantity, all_metrics, find_metrics
 from avbench.benchmark.scoring.robustness import Robustness, robustness
 from avbench.preprocessing.base.errors import InputError
 from avbench.preprocessing.base.geometry import FloatArray
@@ -204,8 +203,8 @@ def shared_conditions(
 
 
 def compare_runs(
-    errors_a: Sequence[ScoredErrors],
-    errors_b: Sequence[ScoredErrors],
+    errors_a: Sequence[ErrorTable],
+    errors_b: Sequence[ErrorTable],
     clusters: Clusters,
     *,
     names: tuple[str, str] = ("A", "B"),
@@ -278,7 +277,7 @@ def _corrected(rows: Sequence[MetricComparison]) -> list[MetricComparison]:
 
 
 def run_robustness(
-    errors_a: Sequence[ScoredErrors], errors_b: Sequence[ScoredErrors], clusters: Clusters
+    errors_a: Sequence[ErrorTable], errors_b: Sequence[ErrorTable], clusters: Clusters
 ) -> dict[str, Robustness]:
     """Mean corruption error and relative robustness of run A against baseline B, by name of a mean error.
 
@@ -299,11 +298,7 @@ def run_robustness(
         metric = all_metrics()[name]
         if not np.isfinite(errors_a[0].of(metric.quantity)).any():
             continue
-
-        def means(run: Sequence[ScoredErrors], quantity: Quantity = metric.quantity) -> list[Sampled]:
-            return [sample(one.of(quantity), clusters) for one in run]
-
-        of_a, of_b = means(errors_a), means(errors_b)
+        of_a, of_b = ([one.sampled(metric, clusters) for one in run] for run in (errors_a, errors_b))
         found[name] = robustness(
             {corruption: [of_a[i] for i in positions] for corruption, positions in severities.items()},
             {corruption: [of_b[i] for i in positions] for corruption, positions in severities.items()},

@@ -24,11 +24,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from avbench.benchmark.metrics.definitions import PairErrors, auc_percent
+from avbench.benchmark.metrics.definitions import auc_percent
 from avbench.benchmark.metrics.spec import Convention, Integrator, NanRule, RaisedPairs, RotationFormula
-from avbench.benchmark.predictions.file import CLEAN_CONDITION, Predictions, Status, check_known
+from avbench.benchmark.predictions.file import CLEAN_CONDITION, Status
 from avbench.benchmark.scoring.convention_errors import ConventionErrors, convention_errors
-from avbench.benchmark.scoring.score import Aligned, Labels, align, errors_of
+from avbench.benchmark.scoring.errors import Aligned, ErrorTable
+from avbench.benchmark.scoring.labels import Labels
+from avbench.benchmark.scoring.score import ScoredRun
 from avbench.preprocessing.base.geometry import FloatArray
 from avbench.preprocessing.recording.recording import Scale
 
@@ -203,29 +205,15 @@ def average_precision_percent(confidence: ArrayLike, correct: ArrayLike, failure
     return float(100.0 * np.sum(precision * entered) / (sure.size + failures))
 
 
-def score_as(
-    convention: Convention,
-    predictions: Predictions,
-    labels: Labels,
-    condition: str = CLEAN_CONDITION,
-    *,
-    baseline_threshold_m: float,
-) -> ConventionScore:
+def score_as(convention: Convention, run: ScoredRun, condition: str = CLEAN_CONDITION) -> ConventionScore:
     """Score one condition under a foreign convention and under ours, at the foreign thresholds.
 
     Args:
-        convention: The convention.
-        predictions: The predictions.
-        labels: The labels.
+        convention: The convention; it has no baseline threshold, ours has that of the run.
+        run: The predictions with their labels.
         condition: Which condition.
-        baseline_threshold_m: The threshold of our contract; the foreign ones have none.
-
-    Raises:
-        InputError: A prediction is for a pair that has no label here.
     """
-    check_known(predictions, labels.pair_id)
-    aligned = align(predictions, labels, condition)
-    ours = errors_of(aligned, labels)
+    labels, aligned, ours = run.labels, run.answers(condition), run.errors(condition)
     theirs = convention_errors(
         convention,
         predicted_rotation=aligned.rotation_a_b,
@@ -234,23 +222,14 @@ def score_as(
         true_translation=labels.translation_a_b_m,
     )
     if convention.pose_threshold is not None:
-        return _score_poses(convention, theirs, ours, predictions, labels, aligned, condition)
+        return _score_poses(convention, theirs, ours, run, aligned)
     raised = np.array([status in (Status.ERROR, Status.MISSING) for status in aligned.status], dtype=np.bool_)
     kept = ~raised if convention.raised_pairs is RaisedPairs.LEFT_OUT else np.ones(len(labels), dtype=np.bool_)
+    moved = kept & labels.has_translation()
     quantities = {
-        "total": _Quantity(
-            theirs.total_deg,
-            kept & labels.has_translation(),
-            ours.total_deg,
-            labels.has_direction(baseline_threshold_m),
-        ),
-        "rotation": _Quantity(theirs.rotation_deg, kept, ours.rotation_deg, np.ones(len(labels), dtype=np.bool_)),
-        "direction": _Quantity(
-            theirs.direction_deg,
-            kept & labels.has_translation(),
-            ours.direction_deg,
-            labels.has_direction(baseline_threshold_m),
-        ),
+        "total": _Quantity(theirs.total_deg, moved, ours.total_deg),
+        "rotation": _Quantity(theirs.rotation_deg, kept, ours.rotation_deg),
+        "direction": _Quantity(theirs.direction_deg, moved, ours.direction_deg),
     }
     rows = list(_angle_rows(convention, quantities))
     return ConventionScore(convention, condition, rows, _angle_notes(convention, theirs, kept, labels))
@@ -258,15 +237,14 @@ def score_as(
 
 @dataclass(frozen=True)
 class _Quantity:
-    """Errors of N pairs, foreign and ours, and which of them count."""
+    """Errors of N pairs: foreign ones and which of them count, and ours, NaN where they do not."""
 
     foreign_deg: FloatArray
     foreign_in: NDArray[np.bool_]
     own_deg: FloatArray
-    own_in: NDArray[np.bool_]
 
     def row(self, convention: Convention, name: str, measure: Measure, threshold_deg: float) -> ConventionRow:
-        foreign, own = self.foreign_deg[self.foreign_in], self.own_deg[self.own_in]
+        foreign, own = self.foreign_deg[self.foreign_in], self.own_deg[~np.isnan(self.own_deg)]
         return ConventionRow(
             quantity=name,
             measure=measure,
@@ -346,26 +324,19 @@ def _span(convention: Convention, total_deg: FloatArray) -> str:
 
 
 def _score_poses(
-    convention: Convention,
-    theirs: ConventionErrors,
-    ours: PairErrors,
-    predictions: Predictions,
-    labels: Labels,
-    aligned: Aligned,
-    condition: str,
+    convention: Convention, theirs: ConventionErrors, ours: ErrorTable, run: ScoredRun, aligned: Aligned
 ) -> ConventionScore:
     """Share of metric pairs whose pose is right, and its average precision over confidence.
 
     Ours has the same measures, of our errors. A model that gives no confidence answers every pair with the same one.
     """
-    limit = convention.pose_threshold
+    limit, labels, condition = convention.pose_threshold, run.labels, ours.condition
     if limit is None:
         raise ValueError(f"{convention.name} compares no metres")
     in_metres = labels.has_scale(Scale.METRIC)
-    row_by_pair = predictions.rows_of(condition)
-    confidence = np.array(
-        [predictions.confidence[row_by_pair[p]] if p in row_by_pair else np.nan for p in labels.pair_id]
-    )
+    answered_at_all = aligned.rows >= 0
+    confidence = np.full(len(labels), np.nan)
+    confidence[answered_at_all] = run.predictions.confidence[aligned.rows[answered_at_all]]
     notes = []
     if np.isnan(confidence).all():
         confidence = np.zeros(len(labels))

@@ -21,9 +21,10 @@ from avbench.benchmark.conditions.probes.probe import KIND, PROBES_VERSION, SUMM
 from avbench.benchmark.data.pair import Modality
 from avbench.benchmark.models.registry import ModelEntry
 from avbench.benchmark.predictions.file import CLEAN_CONDITION, Predictions, Status
-from avbench.benchmark.scoring.bootstrap import CONFIDENCE, Clusters, Difference, difference, sample
-from avbench.benchmark.scoring.intervals import Metric, ScoredErrors, find_metrics, scored_errors
-from avbench.benchmark.scoring.score import Labels
+from avbench.benchmark.scoring.bootstrap import CONFIDENCE, Clusters, Difference, difference
+from avbench.benchmark.scoring.errors import ErrorTable
+from avbench.benchmark.scoring.metric import find_metrics
+from avbench.benchmark.scoring.score import ScoredRun
 
 WORST_BY = "rotation.mean_deg"
 """The metric by which the most harmful lie is named: every pair has a rotation error."""
@@ -113,68 +114,49 @@ class ProbeReport:
 
 
 def score_probes(
-    plans: Sequence[ProbePlan],
-    predictions: Predictions,
-    labels: Labels,
-    clusters: Clusters,
-    entry: ModelEntry,
-    *,
-    baseline_threshold_m: float | None = None,
-    under: str = CLEAN_CONDITION,
+    plans: Sequence[ProbePlan], run: ScoredRun, entry: ModelEntry, *, under: str = CLEAN_CONDITION
 ) -> ProbeReport:
     """Reliance, losses and harm of a run that was made under the probes and under clean.
 
     Args:
         plans: The probes as planned for the split.
-        predictions: Predictions under clean, or the condition that stands in its place, and under every probe.
-        labels: Labels of the N pairs that count.
-        clusters: Their groups: `draw_clusters(group_ids)`.
+        run: What was answered under clean, or the condition that stands in its place, and under every probe.
         entry: The model.
-        baseline_threshold_m: Shortest metric baseline with a direction, None for the specification's.
         under: The condition that held during the probes (`ProbePlan.under`) and that losses are counted from.
     """
+    silence = next(plan.condition.name for plan in plans if plan.probe is Probe.MUTE)
+    # Probes that can be applied to the same pairs share what their losses are counted from.
+    parts: dict[tuple[str, bytes], ErrorTable] = {}
 
-    def errors(condition: str) -> ScoredErrors:
-        return scored_errors(predictions, labels, condition, baseline_threshold_m=baseline_threshold_m)
+    def part(condition: str, applied: NDArray[np.bool_]) -> ErrorTable:
+        return parts.setdefault((condition, applied.tobytes()), run.errors(condition).only(applied))
 
-    heard = errors(under)
-    silent = errors(next(plan.condition.name for plan in plans if plan.probe is Probe.MUTE))
     found = []
     for plan in plans:
-        applied = np.array([name in plan.pair_ids for name in labels.pair_id], dtype=np.bool_)
-        probed = errors(plan.condition.name)
-        loss = _losses(probed, heard, applied, clusters)
-        harm = _losses(probed, silent, applied, clusters) if KIND[plan.probe] is ProbeKind.LIES else {}
+        applied = np.array([name in plan.pair_ids for name in run.labels.pair_id], dtype=np.bool_)
+        probed = part(plan.condition.name, applied)
+        lies = KIND[plan.probe] is ProbeKind.LIES
         found.append(
             ProbeLoss(
                 probe=plan.probe,
                 pairs=int(applied.sum()),
                 left_out=int((~applied).sum()),
                 why_not=plan.why_not,
-                failed=_failed(predictions, plan),
+                failed=_failed(run.predictions, plan),
                 median_shift_s=plan.median_shift_s,
-                loss=loss,
-                harm=harm,
+                loss=_losses(probed, part(under, applied), run.clusters) if applied.any() else {},
+                harm=_losses(probed, part(silence, applied), run.clusters) if lies and applied.any() else {},
             )
         )
     return ProbeReport(entry.name, Modality.AUDIO in entry.modalities, tuple(found))
 
 
-def _losses(worse: ScoredErrors, base: ScoredErrors, applied: NDArray[np.bool_], clusters: Clusters) -> Losses:
-    if not applied.any():
-        return {}
-    return {metric.name: _loss(metric, worse, base, applied, clusters) for metric in find_metrics(())}
-
-
-def _loss(
-    metric: Metric, worse: ScoredErrors, base: ScoredErrors, applied: NDArray[np.bool_], clusters: Clusters
-) -> Difference:
-    minuend, subtrahend = (base, worse) if metric.higher_is_better else (worse, base)
-    a, b = (
-        sample(np.where(applied, errors.of(metric.quantity), np.nan), clusters, metric.statistic)
-        for errors in (minuend, subtrahend)
-    )
-    return difference(a, b)
+def _losses(worse: ErrorTable, base: ErrorTable, clusters: Clusters) -> Losses:
+    losses = {}
+    for metric in find_metrics(()):
+        minuend, subtrahend = (base, worse) if metric.higher_is_better else (worse, base)
+        losses[metric.name] = difference(minuend.sampled(metric, clusters), subtrahend.sampled(metric, clusters))
+    return losses
 
 
 def _failed(predictions: Predictions, plan: ProbePlan) -> int:

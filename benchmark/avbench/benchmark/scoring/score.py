@@ -1,132 +1,30 @@
-"""Predictions and labels to scores.
+"""Predictions and labels to scores: every number of a run is computed once, when it is first asked for.
 
-Scoring needs no model: `avbench evaluate`, `avbench score` and the boards all come here, so that the same predictions
-have the same score everywhere.
+Scoring needs no model: `avbench evaluate`, `avbench score`, reports and boards all come here, so that the same
+predictions have the same score everywhere.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from avbench.benchmark.data.pair import PairLabel
-from avbench.benchmark.metrics.definitions import (
-    ErrorSummary,
-    LengthSummary,
-    PairErrors,
-    direction_counts,
-    pair_errors,
-    summarise,
-    summarise_lengths,
-)
+from avbench.benchmark.data.dataset import PairDataset
 from avbench.benchmark.metrics.spec import load_metrics_spec
 from avbench.benchmark.predictions.file import CLEAN_CONDITION, Predictions, Status, check_known
-from avbench.preprocessing.base.geometry import FloatArray
+from avbench.benchmark.scoring.bootstrap import Clusters, Difference, Estimate, difference, draw_clusters, ungrouped
+from avbench.benchmark.scoring.errors import Aligned, ErrorTable, align, error_table
+from avbench.benchmark.scoring.labels import Labels
+from avbench.benchmark.scoring.metric import all_metrics
 from avbench.preprocessing.recording.recording import Scale
-
-
-@dataclass(frozen=True)
-class Labels:
-    """The labels of N pairs as arrays.
-
-    Attributes:
-        pair_id: (N,) names.
-        rotation_a_b: (N, 3, 3).
-        translation_a_b_m: (N, 3).
-        scale: (N,) what each translation means.
-        direction_sigma_deg: (N,) standard uncertainty of each translation's direction, NaN where unknown.
-    """
-
-    pair_id: tuple[str, ...]
-    rotation_a_b: FloatArray
-    translation_a_b_m: FloatArray
-    scale: tuple[Scale, ...]
-    direction_sigma_deg: FloatArray
-
-    @classmethod
-    def of(cls, labels: Sequence[PairLabel]) -> Labels:
-        """Stack single labels."""
-        return cls(
-            pair_id=tuple(label.pair_id for label in labels),
-            rotation_a_b=np.array([label.rotation_a_b for label in labels], dtype=np.float64).reshape(-1, 3, 3),
-            translation_a_b_m=np.array([label.translation_a_b_m for label in labels], dtype=np.float64).reshape(-1, 3),
-            scale=tuple(label.scale for label in labels),
-            direction_sigma_deg=numbers_or_nan([label.direction_sigma_deg for label in labels]),
-        )
-
-    def __len__(self) -> int:
-        return len(self.pair_id)
-
-    def has_scale(self, scale: Scale) -> NDArray[np.bool_]:
-        """(N,) whether a label is of the given scale."""
-        return np.array([found is scale for found in self.scale], dtype=np.bool_)
-
-    def has_direction(self, baseline_threshold_m: float) -> NDArray[np.bool_]:
-        """(N,) whether a label has a direction that counts; see `metrics.direction_counts`."""
-        return self._direction_counts(baseline_threshold_m, load_metrics_spec().direction_sigma_limit_deg)
-
-    def has_translation(self) -> NDArray[np.bool_]:
-        """(N,) whether a label has a translation, however short or uncertain it is."""
-        return self._direction_counts(0.0, math.inf)
-
-    def is_too_uncertain(self) -> NDArray[np.bool_]:
-        """(N,) whether a label has a direction that does not count because it is too uncertain."""
-        return self.has_translation() & ~self.has_direction(0.0)
-
-    def _direction_counts(self, baseline_threshold_m: float, sigma_limit_deg: float) -> NDArray[np.bool_]:
-        return direction_counts(
-            self.translation_a_b_m,
-            metric=self.has_scale(Scale.METRIC),
-            rotation_only=self.has_scale(Scale.ROTATION_ONLY),
-            direction_sigma_deg=self.direction_sigma_deg,
-            baseline_threshold_m=baseline_threshold_m,
-            sigma_limit_deg=sigma_limit_deg,
-        )
-
-
-def numbers_or_nan(values: Sequence[float | None]) -> FloatArray:
-    """(N,) numbers of a column, NaN where it is empty."""
-    return np.array([math.nan if value is None else value for value in values], dtype=np.float64)
-
-
-@dataclass(frozen=True)
-class Aligned:
-    """Predictions of one condition in the order of the labels.
-
-    Attributes:
-        rotation_a_b: (N, 3, 3), NaN where there is no usable answer.
-        translation_a_b: (N, 3), NaN where there is none.
-        metric: (N,) whether the translation is in metres.
-        status: (N,) statuses; a pair without a row is missing.
-    """
-
-    rotation_a_b: FloatArray
-    translation_a_b: FloatArray
-    metric: NDArray[np.bool_]
-    status: tuple[Status, ...]
-
-
-def align(predictions: Predictions, labels: Labels, condition: str = CLEAN_CONDITION) -> Aligned:
-    """Bring the predictions of one condition into the order of the labels.
-
-    A row whose status is not ok counts as no answer, whatever numbers it holds.
-    """
-    row_by_pair = predictions.rows_of(condition)
-    rows = np.array([row_by_pair.get(pair, -1) for pair in labels.pair_id], dtype=np.int64)
-    status = tuple(predictions.status[row] if row >= 0 else Status.MISSING for row in rows)
-    ok = np.array([found is Status.OK for found in status], dtype=np.bool_)
-    rotation = np.full((len(labels), 3, 3), np.nan)
-    translation = np.full((len(labels), 3), np.nan)
-    metric = np.zeros(len(labels), dtype=np.bool_)
-    rotation[ok] = predictions.rotation_a_b[rows[ok]]
-    translation[ok] = predictions.translation_a_b[rows[ok]]
-    metric[ok] = predictions.metric[rows[ok]]
-    return Aligned(rotation, translation, metric, status)
 
 
 @dataclass(frozen=True)
@@ -161,133 +59,199 @@ class Counts:
 
 @dataclass(frozen=True)
 class Score:
-    """The score of one condition.
+    """The score of one condition: what became of the pairs, and every metric by name.
 
     Attributes:
         condition: The condition.
         spec_version: Version of the metrics.
         baseline_threshold_m: Metric baselines shorter than this are left out of direction and total metrics.
         counts: How many pairs, and what became of them.
-        rotation: Rotation errors of all pairs.
-        direction: Signed direction errors of the pairs with a direction.
-        total: The larger of the two, of the same pairs.
-        metric_translation: Errors in metres of the metric pairs, None where labels or model have no metres.
+        estimates: Every metric by name with its interval; NaN and a note where nothing is scored.
+        change_from_clean: Every metric of this condition minus that of clean, paired; None for clean itself and where
+            clean was not predicted. An error that rises and an AUC that falls are both losses.
     """
 
     condition: str
     spec_version: str
     baseline_threshold_m: float
     counts: Counts
-    rotation: ErrorSummary
-    direction: ErrorSummary
-    total: ErrorSummary
-    metric_translation: LengthSummary | None
+    estimates: Mapping[str, Estimate]
+    change_from_clean: Mapping[str, Difference] | None
+
+    def value(self, metric: str) -> float | None:
+        """A metric by name, None where nothing is scored; infinite if failed pairs make it so."""
+        value = self.estimates[metric].value
+        return None if math.isnan(value) else value
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values; an infinite number becomes the string "inf", thresholds become keys without trailing zeros."""
-        lengths = self.metric_translation
+        """JSON values; an infinite number becomes the string "inf", one of nothing null."""
+        change = self.change_from_clean
         return {
             "condition": self.condition,
             "metrics_spec_version": self.spec_version,
             "baseline_threshold_m": self.baseline_threshold_m,
             "direction_sigma_limit_deg": load_metrics_spec().direction_sigma_limit_deg,
-            "counts": {
-                "pairs": self.counts.pairs,
-                "with_direction": self.counts.with_direction,
-                "short_baseline": self.counts.short_baseline,
-                "uncertain_direction": self.counts.uncertain_direction,
-                "rotation_only": self.counts.rotation_only,
-                "error": self.counts.error,
-                "invalid": self.counts.invalid,
-                "missing": self.counts.missing,
-            },
-            "rotation": _summary_json(self.rotation),
-            "direction": _summary_json(self.direction),
-            "total": _summary_json(self.total),
-            "metric_translation": None
-            if lengths is None
-            else {"n": lengths.n, "mean_m": finite_or_inf(lengths.mean_m), "median_m": finite_or_inf(lengths.median_m)},
+            "counts": asdict(self.counts),
+            "metrics": {name: found.to_json() for name, found in self.estimates.items()},
+            "change_from_clean": None if change is None else {name: found.to_json() for name, found in change.items()},
         }
 
 
-def finite_or_inf(value: float) -> float | str:
-    """A number as JSON can hold it."""
-    return value if math.isfinite(value) else "inf"
+@dataclass(frozen=True)
+class ScoredRun:
+    """Predictions with what follows from them: errors, resamples and scores, each computed once a condition.
+
+    Attributes:
+        predictions: What was answered; rows of other pairs are not looked at.
+        labels: The labels of the N pairs that count; one without a row costs the worst error.
+        clusters: Groups of these pairs and the resamples that all conditions share.
+        baseline_threshold_m: Shortest metric baseline with a direction.
+    """
+
+    predictions: Predictions
+    labels: Labels
+    clusters: Clusters
+    baseline_threshold_m: float
+    _errors: dict[str, ErrorTable] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _scores: dict[str, Score] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if len(self.clusters.index) != len(self.labels):
+            raise ValueError(f"{len(self.clusters.index)} pairs have a group and {len(self.labels)} a label")
+
+    @cached_property
+    def conditions(self) -> tuple[str, ...]:
+        """Names of the conditions in the order of the predictions; clean where there is no row at all."""
+        return self.predictions.conditions or (CLEAN_CONDITION,)
+
+    @property
+    def scores(self) -> tuple[Score, ...]:
+        """The score of every condition, in order."""
+        return tuple(self.score(condition) for condition in self.conditions)
+
+    def score(self, condition: str = CLEAN_CONDITION) -> Score:
+        """The score of one condition; without a row of it all pairs are missing."""
+        if condition not in self._scores:
+            self._scores[condition] = self._score(condition)
+        return self._scores[condition]
+
+    def errors(self, condition: str = CLEAN_CONDITION) -> ErrorTable:
+        """The errors of every pair under one condition, which keep their resamples."""
+        if condition not in self._errors:
+            self._errors[condition] = error_table(
+                condition, self.answers(condition), self.labels, directed=self._directed, in_metres=self._in_metres
+            )
+        return self._errors[condition]
+
+    def answers(self, condition: str = CLEAN_CONDITION) -> Aligned:
+        """The answers of one condition in the order of the labels."""
+        return align(self.predictions, self._rows_of(condition))
+
+    def counts(self, condition: str = CLEAN_CONDITION) -> Counts:
+        """How many pairs there were under one condition, and what became of them."""
+        rows = self._rows_of(condition)
+        codes = self._status_codes[rows[rows >= 0]]
+        ok, error, invalid, missing = (int((codes == code).sum()) for code in range(len(_STATUS_CODES)))
+        return Counts(
+            **self._left_out,
+            error=error,
+            # A file of somebody else's may call an answer ok that is no rotation.
+            invalid=invalid + ok - int(self.errors(condition).valid.sum()),
+            missing=missing + int((rows < 0).sum()),
+        )
+
+    def _score(self, condition: str) -> Score:
+        errors, metrics = self.errors(condition), all_metrics()
+        change = None
+        if condition != CLEAN_CONDITION and CLEAN_CONDITION in self.conditions:
+            clean = self.errors(CLEAN_CONDITION)
+            change = {
+                name: difference(errors.sampled(metric, self.clusters), clean.sampled(metric, self.clusters))
+                for name, metric in metrics.items()
+            }
+        return Score(
+            condition=condition,
+            spec_version=load_metrics_spec().version,
+            baseline_threshold_m=self.baseline_threshold_m,
+            counts=self.counts(condition),
+            estimates={name: errors.sampled(metric, self.clusters).estimate for name, metric in metrics.items()},
+            change_from_clean=change,
+        )
+
+    def _rows_of(self, condition: str) -> NDArray[np.int64]:
+        found = self._rows.get(condition)
+        return np.full(len(self.labels), -1, dtype=np.int64) if found is None else found
+
+    @cached_property
+    def _rows(self) -> dict[str, NDArray[np.int64]]:
+        """By condition, (N,) row of each pair, -1 where there is none."""
+        names = pa.array(self.labels.pair_id, pa.string())
+        place = pc.index_in(pa.array(self.predictions.pair_id, pa.string()), value_set=names)
+        pair = place.fill_null(-1).to_numpy(zero_copy_only=False)
+        encoded = pa.array(self.predictions.condition, pa.string()).dictionary_encode()
+        condition, kinds = encoded.indices.to_numpy(zero_copy_only=False), encoded.dictionary.to_pylist()
+        rows = np.full((len(kinds), len(names)), -1, dtype=np.int64)
+        known = np.flatnonzero(pair >= 0)
+        rows[condition[known], pair[known]] = known
+        return dict(zip(kinds, rows, strict=True))
+
+    @cached_property
+    def _status_codes(self) -> NDArray[np.uint8]:
+        return np.array([_STATUS_CODES[status] for status in self.predictions.status], dtype=np.uint8)
+
+    @cached_property
+    def _directed(self) -> NDArray[np.bool_]:
+        return self.labels.has_direction(self.baseline_threshold_m)
+
+    @cached_property
+    def _in_metres(self) -> NDArray[np.bool_]:
+        return self.labels.has_scale(Scale.METRIC)
+
+    @cached_property
+    def _left_out(self) -> dict[str, int]:
+        """What is the same under every condition: how many pairs there are and what their labels leave out."""
+        rotation_only, uncertain = self.labels.has_scale(Scale.ROTATION_ONLY), self.labels.is_too_uncertain()
+        return {
+            "pairs": len(self.labels),
+            "with_direction": int(self._directed.sum()),
+            "short_baseline": int((~self._directed & ~rotation_only & ~uncertain).sum()),
+            "uncertain_direction": int(uncertain.sum()),
+            "rotation_only": int(rotation_only.sum()),
+        }
 
 
-def _summary_json(summary: ErrorSummary) -> dict[str, Any]:
-    auc: Mapping[str, float] = {f"{threshold:g}": value for threshold, value in summary.auc.items()}
-    return {"n": summary.n, "mean_deg": summary.mean_deg, "median_deg": summary.median_deg, "auc": auc}
+_STATUS_CODES = {Status.OK: 0, Status.ERROR: 1, Status.INVALID: 2, Status.MISSING: 3}
 
 
-def errors_of(aligned: Aligned, labels: Labels) -> PairErrors:
-    """Errors of every pair, in the order of the labels."""
-    return pair_errors(
-        predicted_rotation=aligned.rotation_a_b,
-        predicted_translation=aligned.translation_a_b,
-        predicted_metric=aligned.metric,
-        true_rotation=labels.rotation_a_b,
-        true_translation=labels.translation_a_b_m,
-        rotation_tolerance=load_metrics_spec().rotation_tolerance,
-    )
-
-
-def score_condition(
+def score_predictions(
     predictions: Predictions,
     labels: Labels,
-    condition: str = CLEAN_CONDITION,
+    groups: Sequence[str] | None = None,
     *,
     baseline_threshold_m: float | None = None,
-) -> Score:
-    """Score the predictions of one condition against all labels given.
+) -> ScoredRun:
+    """Predictions with their scores.
 
     Args:
-        predictions: Predictions; pairs without a row cost the worst error.
-        labels: The labels of the pairs that count.
-        condition: Which condition to score.
+        predictions: Predictions of the pairs of the labels; pairs without a row cost the worst error.
+        labels: The labels of the N pairs that count.
+        groups: (N,) the group of each pair; without them no number has an interval.
         baseline_threshold_m: Shortest metric baseline with a direction, None for the specification's.
 
     Raises:
         InputError: A prediction is for a pair that has no label here.
     """
-    spec = load_metrics_spec()
-    threshold = spec.baseline_threshold_m if baseline_threshold_m is None else baseline_threshold_m
     check_known(predictions, labels.pair_id)
-    aligned = align(predictions, labels, condition)
-    errors = errors_of(aligned, labels)
-    counted = labels.has_direction(threshold)
-    rotation_only, uncertain = labels.has_scale(Scale.ROTATION_ONLY), labels.is_too_uncertain()
-    no_rotation = sum(status is Status.OK for status in aligned.status) - int(errors.valid.sum())
-    return Score(
-        condition=condition,
-        spec_version=spec.version,
-        baseline_threshold_m=threshold,
-        counts=Counts(
-            pairs=len(labels),
-            with_direction=int(counted.sum()),
-            short_baseline=int((~counted & ~rotation_only & ~uncertain).sum()),
-            uncertain_direction=int(uncertain.sum()),
-            rotation_only=int(rotation_only.sum()),
-            error=sum(status is Status.ERROR for status in aligned.status),
-            # A file of somebody else's may call an answer ok that is no rotation.
-            invalid=sum(status is Status.INVALID for status in aligned.status) + no_rotation,
-            missing=sum(status is Status.MISSING for status in aligned.status),
-        ),
-        rotation=summarise(errors.rotation_deg, spec.auc_thresholds_deg),
-        direction=summarise(errors.direction_deg[counted], spec.auc_thresholds_deg),
-        total=summarise(errors.total_deg[counted], spec.auc_thresholds_deg),
-        metric_translation=summarise_lengths(errors.translation_m[labels.has_scale(Scale.METRIC)]),
-    )
+    clusters = ungrouped(len(labels)) if groups is None else draw_clusters(groups)
+    return ScoredRun(predictions, labels, clusters, threshold_or_default(baseline_threshold_m))
 
 
-def score(predictions: Predictions, labels: Labels, *, baseline_threshold_m: float | None = None) -> list[Score]:
-    """Score every condition of a predictions file, in the file's order.
+def threshold_or_default(baseline_threshold_m: float | None) -> float:
+    """A shortest metric baseline with a direction, the specification's for None."""
+    return load_metrics_spec().baseline_threshold_m if baseline_threshold_m is None else baseline_threshold_m
 
-    Raises:
-        InputError: A prediction is for a pair that has no label here.
-    """
-    conditions = predictions.conditions or (CLEAN_CONDITION,)
-    return [
-        score_condition(predictions, labels, condition, baseline_threshold_m=baseline_threshold_m)
-        for condition in conditions
-    ]
+
+def group_ids(dataset: PairDataset, split: str, limit: int | None) -> list[str]:
+    """The group of every pair of a split, or of its first `limit`."""
+    ids: list[str] = dataset.table(split, ("group_id",), limit=limit).column("group_id").to_pylist()
+    return ids

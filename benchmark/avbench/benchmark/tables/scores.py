@@ -8,7 +8,6 @@ from collections.abc import Collection, Sequence
 from avbench.benchmark.metrics.spec import load_metrics_spec
 from avbench.benchmark.scoring.bootstrap import Difference, Estimate, IntervalNote
 from avbench.benchmark.scoring.conventions import ConventionRow
-from avbench.benchmark.scoring.intervals import ConditionIntervals
 from avbench.benchmark.scoring.score import Score
 from avbench.preprocessing.base.escape import markdown_text
 
@@ -115,13 +114,13 @@ HEADLINE_HEADERS = ("model", "condition", *(text for text, _ in _HEADLINES), "@2
 """Columns of `headline_row`."""
 
 
-def headline_row(model: str, score: Score, intervals: ConditionIntervals) -> list[str]:
+def headline_row(model: str, score: Score) -> list[str]:
     """One line of a score table: the headlines with their intervals."""
-    change = intervals.change_from_clean
+    change = score.change_from_clean
     return [
         model,
         score.condition,
-        *(estimate_text(intervals.estimates[name]) for _, name in _HEADLINES),
+        *(estimate_text(score.estimates[name]) for _, name in _HEADLINES),
         _NOTHING if change is None else difference_text(change[CHANGE_METRIC]),
         str(score.counts.pairs),
         str(score.counts.with_direction),
@@ -129,35 +128,29 @@ def headline_row(model: str, score: Score, intervals: ConditionIntervals) -> lis
     ]
 
 
-def headline_notes(intervals: Sequence[ConditionIntervals]) -> list[str]:
+def headline_notes(scores: Sequence[Score]) -> list[str]:
     """What a reader must know about the intervals of a score table."""
-    return interval_notes([entry.estimates[name] for entry in intervals for _, name in _HEADLINES])
+    return interval_notes([entry.estimates[name] for entry in scores for _, name in _HEADLINES])
 
 
-_FURTHER_AUC = (
-    ("AUC@5", "total", 5.0),
-    ("rot AUC@5", "rotation", 5.0),
-    ("@10", "rotation", 10.0),
-    ("@20", "rotation", 20.0),
-    ("dir AUC@5", "direction", 5.0),
-    ("@10", "direction", 10.0),
-    ("@20", "direction", 20.0),
+_FURTHER = (
+    ("AUC@5", "total.auc@5", 2),
+    ("rot AUC@5", "rotation.auc@5", 2),
+    ("@10", "rotation.auc@10", 2),
+    ("@20", "rotation.auc@20", 2),
+    ("dir AUC@5", "direction.auc@5", 2),
+    ("@10", "direction.auc@10", 2),
+    ("@20", "direction.auc@20", 2),
+    ("metres med", "metric_translation.median_m", 3),
+    ("metres mean", "metric_translation.mean_m", 3),
 )
-FURTHER_HEADERS = ("model", "condition", *(text for text, _, _ in _FURTHER_AUC), "metres med", "metres mean")
+FURTHER_HEADERS = ("model", "condition", *(text for text, _, _ in _FURTHER))
 """Columns of `further_row`."""
 
 
 def further_row(model: str, score: Score) -> list[str]:
     """One line of the second score table: what is not a headline."""
-    summaries = {"rotation": score.rotation, "direction": score.direction, "total": score.total}
-    lengths = score.metric_translation
-    return [
-        model,
-        score.condition,
-        *(number(summaries[quantity].auc.get(threshold)) for _, quantity, threshold in _FURTHER_AUC),
-        number(lengths.median_m if lengths else None, 3),
-        number(lengths.mean_m if lengths else None, 3),
-    ]
+    return [model, score.condition, *(number(score.value(name), decimals) for _, name, decimals in _FURTHER)]
 
 
 def shared_score_notes(scores: Sequence[Score]) -> list[str]:

@@ -28,8 +28,9 @@ import pyarrow.parquet as pq
 from avbench.benchmark.data.dataset import labels_of, open_dataset
 from avbench.benchmark.metrics.spec import load_metrics_spec
 from avbench.benchmark.predictions.file import CLEAN_CONDITION
-from avbench.benchmark.predictions.result_files import ScoreRecord
-from avbench.benchmark.scoring.score import Labels
+from avbench.benchmark.predictions.result_files import ScoreRecord, upgraded_score
+from avbench.benchmark.scoring.labels import Labels
+from avbench.benchmark.scoring.metric import Quantity, all_metrics
 from avbench.leaderboards.board.submission import SubmissionInfo
 from avbench.preprocessing.base.atomic import atomic_path, remove_strays, sha256_of, write_text
 from avbench.preprocessing.base.documents import MissingFileError, read_json, read_json_lines, structured
@@ -38,14 +39,14 @@ from avbench.preprocessing.base.locks import sole_writer
 from avbench.preprocessing.base.structure import Count, Limits, Sha256, Text, shorten
 from avbench.preprocessing.base.structure import shown as in_words
 
-BOARD_VERSION = "2"
+BOARD_VERSION = "3"
+_READ_VERSIONS = ("2", BOARD_VERSION)
 CONFIG_NAME = "board.json"
 LABELS_NAME = "private/labels.parquet"
 ENTRIES_NAME = "entries.jsonl"
 SUBMISSIONS_NAME = "submissions"
 ROTATION_RANKING = "rotation.mean_deg"
-TOTAL_RANKING = "total.auc.20"
-_LOWER_IS_BETTER_SUFFIX = "_deg"
+TOTAL_RANKING = "total.auc@20"
 _REMAKE_HINT = (
     "make the board anew with `avbench board create`, and hand in what lies in its folder submissions/ with "
     "`avbench submit`"
@@ -70,7 +71,7 @@ class BoardConfig:
         pairs: Number of pairs.
         conditions: Conditions that every submission answers; the first is what the board is ranked on.
         metrics_spec_version: Version of the metrics.
-        rank_by: Path of the ranking number in a score's JSON form ("total.auc.20", "rotation.mean_deg").
+        rank_by: Name of the metric that ranks ("total.auc@20", "rotation.mean_deg").
         labels_sha256: Hash of the file of the answers, which is compared whenever they are read.
         version: Version of the folder's layout.
     """
@@ -84,6 +85,12 @@ class BoardConfig:
     rank_by: str
     labels_sha256: Sha256
     version: str = BOARD_VERSION
+
+    @staticmethod
+    def of_earlier_form(stored: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A stored configuration with the metric's name as it is spelled today: version 2 had `total.auc.20`."""
+        ranking = stored.get("rank_by")
+        return {**stored, "rank_by": ranking.replace(".auc.", ".auc@")} if isinstance(ranking, str) else stored
 
     def __post_init__(self) -> None:
         if not self.conditions or len(set(self.conditions)) != len(self.conditions):
@@ -116,6 +123,12 @@ class Entry:
     def __post_init__(self) -> None:
         for condition, score in self.scores.items():
             structured(score, f"scores.{shorten(condition)}", ScoreRecord, other_keys=True)
+        object.__setattr__(self, "scores", {name: upgraded_score(score) for name, score in self.scores.items()})
+
+    def value(self, condition: str, metric: str) -> float | None:
+        """A metric of a condition by name, None where nothing is scored."""
+        found = self.scores[condition]["metrics"].get(metric, {}).get("value")
+        return None if found is None else float(found)
 
 
 @dataclass(frozen=True)
@@ -184,10 +197,8 @@ class Board:
 
     def ranking_value(self, entry: Entry) -> float:
         """The number an entry is ranked by, NaN where its score has none."""
-        value: Any = entry.scores[self.config.conditions[0]]
-        for part in self.config.rank_by.split("."):
-            value = value.get(part) if isinstance(value, Mapping) else None
-        return float(value) if value is not None else math.nan
+        value = entry.value(self.config.conditions[0], self.config.rank_by)
+        return math.nan if value is None else value
 
     def ranked(self, entries: Sequence[Entry] | None = None) -> list[tuple[int, Entry]]:
         """Entries with their ranks, best first; equal numbers share a rank, the earlier entry stands first.
@@ -195,7 +206,7 @@ class Board:
         Args:
             entries: The entries in the order of arrival; None for those of the folder.
         """
-        sign = 1.0 if self.config.rank_by.endswith(_LOWER_IS_BETTER_SUFFIX) else -1.0
+        sign = -1.0 if all_metrics()[self.config.rank_by].higher_is_better else 1.0
         keyed = [
             (sign * self.ranking_value(entry), entry) for entry in (self.entries() if entries is None else entries)
         ]
@@ -258,11 +269,8 @@ def _is_unfinished(folder: Path) -> bool:
 
 
 def ranking_names() -> list[str]:
-    """The numbers that a board can be ranked by, as paths in the JSON form of a score."""
-    kinds = ("rotation", "direction", "total")
-    thresholds = load_metrics_spec().auc_thresholds_deg
-    numbers = ("mean_deg", "median_deg", *(f"auc.{threshold:g}" for threshold in thresholds))
-    return [f"{kind}.{what}" for kind in kinds for what in numbers]
+    """The metrics that a board can be ranked by: all but those in metres, which not every model answers in."""
+    return [name for name, metric in all_metrics().items() if metric.quantity is not Quantity.METRIC_TRANSLATION]
 
 
 def open_board(folder: Path) -> Board:
@@ -278,7 +286,7 @@ def open_board(folder: Path) -> Board:
         hint = "make one with `avbench board create FOLDER --data DATA`"
         raise InputError(folder, found="no board", expected=f"a folder with {CONFIG_NAME}", hint=hint) from error
     # Told before anything else: another version has other fields.
-    if fields.get("version", BOARD_VERSION) != BOARD_VERSION:
+    if fields.get("version", BOARD_VERSION) not in _READ_VERSIONS:
         raise InputError(
             f"{path}: version", found=in_words(fields["version"]), expected=repr(BOARD_VERSION), hint=_REMAKE_HINT
         )

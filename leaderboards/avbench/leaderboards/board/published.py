@@ -10,25 +10,28 @@ over few pairs even two decimals tell something.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
+from avbench.benchmark.scoring.metric import all_metrics
 from avbench.benchmark.scoring.score import Score
 
 DECIMALS = 2
 DECIMALS_OF_METRES = 3
-_EXACT = frozenset({"baseline_threshold_m", "counts"})  # settings and counts, not measured
 
 
 def published_score(score: Score) -> dict[str, Any]:
-    """A score in JSON form with its measured numbers rounded."""
-    return {key: value if key in _EXACT else _rounded(value, key) for key, value in score.to_json().items()}
+    """A score in JSON form: its counts, and every metric's value, rounded, with its number of pairs."""
+    published = score.to_json()
+    del published["change_from_clean"]
+    published["metrics"] = {
+        name: {"value": _rounded(found["value"], name), "pairs": found["pairs"]}
+        for name, found in published["metrics"].items()
+    }
+    return published
 
 
-def _rounded(value: Any, key: str) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _rounded(part, name) for name, part in value.items()}
-    if isinstance(value, float):
-        # Adding zero turns -0.0 into 0.0.
-        return round(value, DECIMALS_OF_METRES if key.endswith("_m") else DECIMALS) + 0.0
-    return value
+def _rounded(value: Any, metric: str) -> Any:
+    if not isinstance(value, float):  # null where nothing is scored, "inf" for infinity
+        return value
+    # Adding zero turns -0.0 into 0.0.
+    return round(value, DECIMALS_OF_METRES if all_metrics()[metric].unit == "m" else DECIMALS) + 0.0

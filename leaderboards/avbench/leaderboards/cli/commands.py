@@ -58,7 +58,7 @@ def board() -> None:
 @click.option("--title", required=True, help="Title of the board.")
 @click.option("--split", default="test", show_default=True, help="Split that is scored.")
 @click.option("--condition", "conditions", multiple=True, help="Condition to answer; repeat for more. [default: clean]")
-@click.option("--rank-by", default=None, help='For example "total.auc.20" or "rotation.mean_deg".')
+@click.option("--rank-by", default=None, help='For example "total.auc@20" or "rotation.mean_deg".')
 def create(folder: Path, data: Path, title: str, split: str, conditions: tuple[str, ...], rank_by: str | None) -> None:
     """Make a board in FOLDER for a split of a prepared data set.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from avbench.benchmark.predictions.file import Predictions
 from avbench.benchmark.predictions.reading import stored_suffix
-from avbench.benchmark.scoring.score import score_condition
+from avbench.benchmark.scoring.score import score_predictions
 from avbench.leaderboards.board.board import ENTRIES_NAME, SUBMISSIONS_NAME, Board, Entry, locked
 from avbench.leaderboards.board.published import published_score
 from avbench.leaderboards.board.submission import SubmissionInfo, read_submission
@@ -53,10 +53,8 @@ def submit(board: Board, path: Path, info: SubmissionInfo) -> Submitted:
     labels = board.labels()
     predictions = read_submission(path, labels.pair_id, board.config.conditions)
     _check_dataset(board, predictions, path)
-    scores = {
-        condition: published_score(score_condition(predictions, labels, condition))
-        for condition in board.config.conditions
-    }
+    scored = score_predictions(predictions, labels)
+    scores = {condition: published_score(scored.score(condition)) for condition in board.config.conditions}
     content = predictions.content_sha256()
     with locked(board.folder):
         entries = board.entries()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from avbench.benchmark.tables.scores import markdown_table, number
 from avbench.leaderboards.board.board import Board, Entry, locked
@@ -13,24 +12,17 @@ from avbench.preprocessing.base.escape import html_text, markdown_text, web_addr
 MARKDOWN_NAME = "README.md"
 HTML_NAME = "index.html"
 
-_HEADERS = (
-    "model",
-    "rank",
-    "rot med°",
-    "rot mean°",
-    "dir med°",
-    "dir mean°",
-    "AUC@5",
-    "AUC@10",
-    "AUC@20",
-    "rot AUC@20",
-    "N rot",
-    "N dir",
-    "failed",
-    "team",
-    "date",
-    "entry",
-)
+_METRICS = {
+    "rotation.median_deg": "rot med°",
+    "rotation.mean_deg": "rot mean°",
+    "direction.median_deg": "dir med°",
+    "direction.mean_deg": "dir mean°",
+    "total.auc@5": "AUC@5",
+    "total.auc@10": "AUC@10",
+    "total.auc@20": "AUC@20",
+    "rotation.auc@20": "rot AUC@20",
+}
+_HEADERS = ("model", "rank", *_METRICS.values(), "N rot", "N dir", "failed", "team", "date", "entry")
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --dim: #656d76; --line: #d9dee3; --page: #fff; --mark: #f3f6fa; }
@@ -66,7 +58,7 @@ def write_pages(board: Board, pages: Mapping[str, str]) -> None:
 
 def board_rows(board: Board, condition: str, entries: Sequence[Entry] | None = None) -> list[list[str]]:
     """Cells of the board's table for one condition, best entry first."""
-    return [_row(rank, entry, entry.scores[condition]) for rank, entry in board.ranked(entries)]
+    return [_row(rank, entry, condition) for rank, entry in board.ranked(entries)]
 
 
 def markdown_page(board: Board, entries: Sequence[Entry] | None = None) -> str:
@@ -116,15 +108,13 @@ def _facts(board: Board) -> list[str]:
     ]
 
 
-def _row(rank: int, entry: Entry, score: Mapping[str, Any]) -> list[str]:
-    counts, total = score["counts"], score["total"]["auc"]
+def _row(rank: int, entry: Entry, condition: str) -> list[str]:
+    counts = entry.scores[condition]["counts"]
     failed = counts["error"] + counts["invalid"] + counts["missing"]
     return [
         entry.submission.name,
         str(rank),
-        *(number(score[kind][what]) for kind in ("rotation", "direction") for what in ("median_deg", "mean_deg")),
-        *(number(total.get(threshold)) for threshold in ("5", "10", "20")),
-        number(score["rotation"]["auc"].get("20")),
+        *(number(entry.value(condition, metric)) for metric in _METRICS),
         str(counts["pairs"]),
         str(counts["with_direction"]),
         str(failed),

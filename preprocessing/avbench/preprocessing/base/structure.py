@@ -1,7 +1,8 @@
 """Values of a parsed document as frozen dataclasses, strictly: nothing is converted, and the first fault has a path.
 
 The types below stand in the annotations of such dataclasses: `Count` is an int for a type checker and a whole number
-from 0 on for a document.
+from 0 on for a document. A dataclass with a static method `of_earlier_form` is given every table through it first: that
+is where a form that earlier versions wrote becomes the one of today.
 """
 
 from __future__ import annotations
@@ -207,7 +208,11 @@ def _dataclass_hook(target: Any, converter: Converter) -> _Hook:
     hints = get_type_hints(target, include_extras=True)
     hooks = {one.name: override(struct_hook=_hook_of(hints[one.name], converter)) for one in fields(target) if one.init}
     make: Any = make_dict_structure_fn  # its named options hide from a type checker that fields may be named too
-    return _checked(make(target, converter, **hooks), Mapping, "a table")
+    hook = _checked(make(target, converter, **hooks), Mapping, "a table")
+    earlier = getattr(target, "of_earlier_form", None)
+    if earlier is None:
+        return hook
+    return lambda value, kind: hook(earlier(value) if isinstance(value, Mapping) else value, kind)
 
 
 def _hook_of(kind: Any, converter: Converter) -> _Hook:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,6 @@ from avbench.benchmark.data.origin import SIMULATED
 from avbench.benchmark.predictions.file import CLEAN_CONDITION, Status
 from avbench.benchmark.report.gather import ReportData, RunData
 from avbench.benchmark.report.pairs.sounds import FrameSound, frame_sounds
-from avbench.benchmark.scoring.score import align, errors_of
 from avbench.preprocessing.base.geometry import FloatArray, rotation_angle_deg
 from avbench.preprocessing.format.picture import PictureFormat, encode_picture
 from avbench.preprocessing.recording.recording import Scale
@@ -144,15 +144,13 @@ def worst_pairs(
     run = data.runs[0]
     if CLEAN_CONDITION not in run.conditions:
         return []
-    aligned = align(run.predictions, data.labels)
-    errors = errors_of(aligned, data.labels)
-    counted = data.labels.has_direction(data.baseline_threshold_m)
-    error = np.where(counted, errors.total_deg, errors.rotation_deg)
+    errors = run.scored.errors()
+    error = np.where(np.isnan(errors.total_deg), errors.rotation_deg, errors.total_deg)
     order = sorted(range(len(error)), key=lambda row: (not errors.valid[row], -error[row], data.labels.pair_id[row]))
     rows = order[: min(count, MOST_PAIRS)]
-    answers = [_answers(data, one) for one in data.runs]
+    answers = [_answers(one, number, rows) for number, one in enumerate(data.runs)]
     return [
-        _pair_view(data, row, [by_row[row] for by_row in answers], sounding=place < sounding)
+        _pair_view(data, row, [of_run[place] for of_run in answers], sounding=place < sounding)
         for place, row in enumerate(rows)
     ]
 
@@ -171,26 +169,23 @@ class _RawAnswer:
     direction_error_deg: float | None
 
 
-def _answers(data: ReportData, run: RunData) -> list[_RawAnswer]:
-    aligned = align(run.predictions, data.labels)
-    errors = errors_of(aligned, data.labels)
-    counted = data.labels.has_direction(data.baseline_threshold_m)
-    rows = run.predictions.rows_of(CLEAN_CONDITION)
-    number = data.runs.index(run)
+def _answers(run: RunData, number: int, pairs: Sequence[int]) -> list[_RawAnswer]:
+    """What a run answered without corruption, of the pairs with the given numbers."""
+    aligned, errors = run.scored.answers(), run.scored.errors()
     return [
         _RawAnswer(
             run=run.label,
             run_number=number,
             status=aligned.status[i],
-            message=run.predictions.message[rows[pair]] if pair in rows else None,
+            message=run.predictions.message[aligned.rows[i]] if aligned.rows[i] >= 0 else None,
             rotation=aligned.rotation_a_b[i],
             translation=aligned.translation_a_b[i],
             metric=bool(aligned.metric[i]),
             valid=bool(errors.valid[i]),
             rotation_error_deg=float(errors.rotation_deg[i]),
-            direction_error_deg=float(errors.direction_deg[i]) if counted[i] else None,
+            direction_error_deg=None if math.isnan(errors.direction_deg[i]) else float(errors.direction_deg[i]),
         )
-        for i, pair in enumerate(data.labels.pair_id)
+        for i in pairs
     ]
 
 

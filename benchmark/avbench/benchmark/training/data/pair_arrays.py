@@ -36,7 +36,7 @@ from avbench.benchmark.models.learned.inputs import (
     sound_row,
     up_row,
 )
-from avbench.benchmark.scoring.score import Labels
+from avbench.benchmark.scoring.labels import Labels
 from avbench.preprocessing.base.errors import could_not_write
 from avbench.preprocessing.base.processes import in_workers
 from avbench.preprocessing.recording.recording import Scale
