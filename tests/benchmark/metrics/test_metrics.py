@@ -14,16 +14,26 @@ from avbench.benchmark.metrics.definitions import (
     auc_percent,
     direction_counts,
     pair_errors,
-    summarise,
-    summarise_lengths,
 )
 from avbench.benchmark.metrics.spec import load_metrics_spec
+from avbench.benchmark.scoring.bootstrap import sample, ungrouped
+from avbench.benchmark.scoring.metric import Quantity, all_metrics
 from avbench.preprocessing.base.geometry import ROTATION_TOLERANCE, axis_rotation, nearest_rotation
 from avbench.preprocessing.rows.choose import UNCERTAIN_DIRECTION_DEG
 
 
 def random_rotations(count: int, generator: np.random.Generator) -> np.ndarray:
     return nearest_rotation(generator.normal(size=(count, 3, 3)))
+
+
+def metrics_of(errors, quantity: Quantity = Quantity.ROTATION) -> dict[str, float]:
+    """Every metric of one kind of error by name."""
+    errors = np.asarray(errors, dtype=np.float64)
+    return {
+        name: metric.sampled(errors, ungrouped(len(errors))).point
+        for name, metric in all_metrics().items()
+        if metric.quantity is quantity
+    }
 
 
 def errors_of(rotation, translation, true_rotation, true_translation, metric=False):
@@ -156,8 +166,8 @@ def test_2000_perfect_float32_predictions_score_full_marks():
     )
     for errors in (found.rotation_deg, found.direction_deg, found.total_deg):
         assert np.isfinite(errors).all()
-        assert all(value >= 99.999 for value in summarise(errors, (5, 10, 20)).auc.values())
-    assert summarise_lengths(found.translation_m).mean_m < 1e-6
+        assert all(auc_percent(errors, threshold) >= 99.999 for threshold in (5.0, 10.0, 20.0))
+    assert found.translation_m.mean() < 1e-6
 
 
 def test_random_directions_score_at_the_chance_level_of_a_signed_error():
@@ -184,10 +194,8 @@ def test_random_directions_score_at_the_chance_level_of_a_signed_error():
 
 
 def test_metric_errors_count_a_failed_pair_as_infinite():
-    assert summarise_lengths([0.1, 0.2, math.inf]).mean_m == math.inf
-    assert summarise_lengths([0.1, 0.2, math.inf]).median_m == 0.2
-    assert summarise_lengths([math.inf, math.inf]) is None
-    assert summarise_lengths([]) is None
+    found = metrics_of([0.1, 0.2, math.inf], Quantity.METRIC_TRANSLATION)
+    assert found == {"metric_translation.mean_m": math.inf, "metric_translation.median_m": 0.2}
     # (0.3, 0, 0.4) instead of (0, 0, 0): half a metre off.
     found = errors_of(np.eye(3), (0.3, 0.0, 0.4), np.eye(3), (0.0, 0.0, 0.0), metric=True)
     assert found.translation_m[0] == pytest.approx(0.5)
@@ -215,14 +223,10 @@ def test_a_model_that_fails_on_some_pairs_can_only_lose(seed, spread, how):
     before = pair_errors(predicted_rotation=rotation, **common)
     after = pair_errors(predicted_rotation=failed, **common)
     for kind in ("rotation_deg", "direction_deg", "total_deg"):
-        good = summarise(getattr(before, kind), (5, 10, 20))
-        bad = summarise(getattr(after, kind), (5, 10, 20))
-        assert bad.n == good.n
-        assert bad.mean_deg >= good.mean_deg - 1e-9
-        assert bad.median_deg >= good.median_deg - 1e-9
-        assert all(bad.auc[threshold] <= good.auc[threshold] + 1e-9 for threshold in good.auc)
-    lengths = summarise_lengths(after.translation_m)
-    assert lengths is None or lengths.median_m >= summarise_lengths(before.translation_m).median_m - 1e-9
+        good, bad = metrics_of(getattr(before, kind)), metrics_of(getattr(after, kind))
+        assert all(bad[name] <= good[name] + 1e-9 for name in good if "auc@" in name)
+        assert all(bad[name] >= good[name] - 1e-9 for name in good if "auc@" not in name)
+    assert np.median(after.translation_m) >= np.median(before.translation_m) - 1e-9
 
 
 @given(st.lists(st.floats(0.0, 180.0), min_size=1, max_size=30), st.floats(0.5, 60.0), st.floats(1.0, 3.0))
@@ -234,8 +238,8 @@ def test_auc_is_a_share_that_rises_with_the_threshold_and_falls_with_the_errors(
 
 
 def test_no_pairs_give_no_numbers():
-    empty = summarise([], (5, 10, 20))
-    assert (empty.n, empty.mean_deg, empty.median_deg, empty.auc) == (0, None, None, {})
+    assert all(math.isnan(value) for value in metrics_of([]).values())
+    assert sample(np.full(3, np.nan), ungrouped(3)).pairs == 0
 
 
 def test_the_specification_says_what_the_code_does():
