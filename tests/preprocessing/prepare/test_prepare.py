@@ -393,7 +393,7 @@ def test_good_recordings_come_out_beside_broken_ones(recordings: Path, tmp_path:
         assert str(tmp_path) not in reason  # files are named as they are in the source
         assert "unexpected" not in reason
     assert json.loads((out / "refused.json").read_text(encoding="utf-8")) == [
-        {"recording_id": name, "reason": reasons[name], "traceback": None} for name in sorted(reasons)
+        {"recording_id": name, "reason": reasons[name], "traceback": None, "notes": []} for name in sorted(reasons)
     ]
     assert all_rows(out) == all_rows(finished)
     # Put right, they join; what is left of the refusals goes.
@@ -779,9 +779,11 @@ def test_the_command_makes_the_same_data_set(three_recordings: Path, finished: P
 
 def test_the_command_names_what_failed_and_exits_with_1(recordings: Path, tmp_path: Path) -> None:
     write_recording(recordings, "mute", channels=0)
+    (recordings / "mute.mp3").write_bytes(b"its sound")
     result = invoke(recordings, "-o", tmp_path / "out", *OPTIONS)
     assert result.exit_code == 1
     assert "refused: mute: found no sound" in result.stderr
+    assert "note: mute: mute.mp3: a kind of sound file that is not read; export it as WAV or FLAC" in result.stderr
     assert "3 made, 0 reused, 1 refused" in result.stdout
     assert "Traceback" not in result.output
     assert len(all_rows(tmp_path / "out")) == 24

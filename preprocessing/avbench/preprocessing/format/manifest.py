@@ -97,11 +97,13 @@ class Refusal:
         recording_id: Its name.
         reason: One line: what was found, what was expected, what to do.
         traceback: Where it happened, if the mistake is the program's; not part of the manifest.
+        notes: What was noted on opening it, one line each, which may be the cause; not part of the manifest.
     """
 
     recording_id: str
     reason: str
     traceback: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,8 @@ class RecordingBar(LineBar):
         """One is done."""
         if outcome.refusal is not None:
             self.say(f"refused: {outcome.refusal.reason}")
-        for note in outcome.prepared.notes if outcome.prepared is not None else ():
+        noted = outcome.prepared or outcome.refusal
+        for note in noted.notes if noted is not None else ():
             self.say(f"note: {outcome.recording_id}: {note}")
         self.advance()
 

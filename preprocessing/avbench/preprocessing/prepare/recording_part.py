@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -187,6 +187,7 @@ def prepare_recording(task: Task) -> Outcome:
     # Recordings are worked on side by side; threads inside one would only get in each other's way.
     cv2.setNumThreads(1)
     name = task.ref.recording_id
+    noted: list[str] = []
     try:
         key = fingerprint(task.ref, task.options, task.settings)
         if task.packed is not None and task.packed.fingerprint == key:
@@ -195,11 +196,11 @@ def prepare_recording(task: Task) -> Outcome:
         found = finished_part(part)
         if found is not None:
             return Outcome(Status.REUSED, name, found, part)
-        return Outcome(Status.MADE, name, _make_part(task, key, part), part)
+        return Outcome(Status.MADE, name, _make_part(task, key, part, noted), part)
     except OutputError:
         raise
     except AvbenchError as error:
-        return Outcome(Status.REFUSED, name, refusal=Refusal(name, _without_root(str(error), task.ref)))
+        return Outcome(Status.REFUSED, name, refusal=_refusal(task.ref, str(error), noted))
     except Exception as error:  # noqa: BLE001 - one recording must not end a run over thousands
         line = " ".join(f"{type(error).__name__}: {error}".split())
         reason = (
@@ -208,8 +209,16 @@ def prepare_recording(task: Task) -> Outcome:
         return Outcome(Status.REFUSED, name, refusal=Refusal(name, reason, traceback.format_exc()))
 
 
-def _make_part(task: Task, key: str, part: Path) -> PreparedRecording:
+def _refusal(ref: RecordingRef, reason: str, noted: Sequence[str]) -> Refusal:
+    """Why a recording is refused, with what was noted on opening it: it may be the cause."""
+    return Refusal(
+        ref.recording_id, _without_root(reason, ref), notes=tuple(_without_root(note, ref) for note in noted)
+    )
+
+
+def _make_part(task: Task, key: str, part: Path, noted: list[str]) -> PreparedRecording:
     recording = open_recording(task.ref, task.options)
+    noted.extend(recording.notes)
     if recording.recording_id != task.ref.recording_id:
         raise RuntimeError(f"opened as {recording.recording_id!r}, listed as {task.ref.recording_id!r}")
     poses = poses_of_frames(recording, task.settings.rows)

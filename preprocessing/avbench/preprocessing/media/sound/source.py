@@ -181,7 +181,11 @@ def open_sound_file(path: Path) -> SoundFile | ContainerSound:
     other_size = _OTHER_SIZE.search(info.extra_info)
     if wav is None and other_size:
         stated, present = other_size.groups()
-        notes = (*notes, f"{path}: the header states {stated} bytes, the file holds {present}, all of which are read")
+        cut_off = "; it was cut off: copy it again" if int(present) < int(stated) else ""
+        notes = (
+            *notes,
+            f"{path}: the header states {stated} bytes, the file holds {present}, all of which are read{cut_off}",
+        )
     rate = info.samplerate
     sound = SoundFile(path, rate, Fraction(rate), info.channels, sample_format, info.frames, notes=notes)
     if wav is not None and wav.subtype is not None and wav.disagreement() and wav.samples != info.frames:
