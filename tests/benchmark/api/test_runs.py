@@ -1,5 +1,6 @@
 """Evaluate, score, compare and report from Python."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -62,7 +63,8 @@ def test_a_model_by_name_gives_what_the_command_gives(data: avbench.Pairs, tmp_p
     script = "from avbench.preprocessing.cli.main import main; main()"
     command = [sys.executable, "-c", script, "score", str(tmp_path / "run"), str(data.folder), "--json"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert f'"mean_deg": {run["rotation.mean_deg"]!r}' in printed
+    (score,) = json.loads(printed)["scores"]
+    assert score["metrics"]["rotation.mean_deg"]["value"] == run["rotation.mean_deg"]
     assert (tmp_path / "run" / "score.json").is_file()
 
 
