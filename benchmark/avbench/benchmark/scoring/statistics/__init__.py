@@ -1,0 +1,1 @@
+"""Statistics of grouped values: arrays in, values out."""
