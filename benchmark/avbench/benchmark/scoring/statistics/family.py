@@ -60,7 +60,7 @@ def family_test(swapped: Swapped, *, level: float = 0.05) -> FamilyTest:
     arranged[:, ~usable] = 0.0
     single = np.full(rows, np.nan)
     single_critical = np.full(rows, np.nan)
-    for row in np.flatnonzero(usable):
+    for row in np.flatnonzero(usable).tolist():
         single[row] = _share_reaching(arranged[:, row], observed[row], added)
         reached = critical_value(arranged[:, row], level, added)
         single_critical[row] = np.nan if reached is None else reached
