@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,7 @@ POWER = 0.8
 
 # Groups whose largest errors are looked at before all are: only one resample in e^32 holds none of them.
 _LIKELY_LARGEST = 32
+_KEPT_PARTS = 8
 
 
 class IntervalNote(StrEnum):
@@ -151,20 +152,43 @@ class Clusters:
 
     index: NDArray[np.int64]
     counts: NDArray[np.float64]
+    _parts: dict[bytes, Clusters] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def groups(self) -> int:
         """Number of groups."""
         return int(self.counts.shape[1])
 
-    def drawn_sums(self, *values: FloatArray) -> FloatArray:
-        """(len(values), B) sums of (N,) values over the pairs of each resample."""
-        sums = [np.bincount(self.index, weights=one, minlength=self.groups) for one in values]
-        return np.asarray(np.stack(sums) @ self.counts.T)
+    @cached_property
+    def sizes(self) -> NDArray[np.int64]:
+        """(groups,) number of pairs of each group."""
+        return np.asarray(np.bincount(self.index, minlength=self.groups), dtype=np.int64)
+
+    @cached_property
+    def drawn_pairs(self) -> FloatArray:
+        """(B,) number of pairs of each resample."""
+        return np.asarray(self.sizes.astype(np.float64) @ self.counts.T)
+
+    @property
+    def held(self) -> int:
+        """Number of groups with a pair."""
+        return int(np.count_nonzero(self.sizes))
+
+    def drawn_sums(self, values: FloatArray) -> FloatArray:
+        """(B,) sums of (N,) values over the pairs of each resample."""
+        return np.asarray(np.bincount(self.index, weights=values, minlength=self.groups) @ self.counts.T)
 
     def subset(self, keep: NDArray[np.bool_]) -> Clusters:
-        """The same resamples for some of the pairs; groups without one stay, with nothing in them."""
-        return Clusters(self.index[keep], self.counts)
+        """The same resamples for some of the pairs; groups without one stay, with nothing in them.
+
+        Metrics and conditions leave out the same pairs again and again: the latest parts are kept.
+        """
+        key = keep.tobytes()
+        if key not in self._parts:
+            if len(self._parts) >= _KEPT_PARTS:
+                self._parts.clear()
+            self._parts[key] = Clusters(self.index[keep], self.counts)
+        return self._parts[key]
 
 
 Statistic = Callable[[FloatArray, Clusters], tuple[float, FloatArray]]
@@ -191,9 +215,9 @@ def mean_statistic(values: FloatArray, clusters: Clusters) -> tuple[float, Float
     """Mean over pairs; with an infinite value the mean is infinite and the resamples are NaN."""
     if not np.isfinite(values).all():
         return float(values.mean()), np.full(len(clusters.counts), np.nan)
-    total, pairs = clusters.drawn_sums(values, np.ones_like(values))
     with np.errstate(invalid="ignore", divide="ignore"):
-        return float(values.mean()) if len(values) else float("nan"), np.asarray(total / pairs)
+        drawn = clusters.drawn_sums(values) / clusters.drawn_pairs
+    return float(values.mean()) if len(values) else float("nan"), drawn
 
 
 def median_statistic(values: FloatArray, clusters: Clusters) -> tuple[float, FloatArray]:
@@ -206,34 +230,56 @@ def median_statistic(values: FloatArray, clusters: Clusters) -> tuple[float, Flo
     # many pairs of each group every block has, then the place in it.
     width = math.ceil(math.sqrt(len(ranked)))
     blocks = -(-len(ranked) // width)
-    held = np.zeros((clusters.groups, blocks))
-    np.add.at(held, (index, np.arange(len(index)) // width), 1.0)
-    reached = np.cumsum(clusters.counts @ held, axis=1)
+    cells = index * blocks + np.arange(len(index)) // width
+    held = np.bincount(cells, minlength=clusters.groups * blocks).reshape(clusters.groups, blocks)
+    reached = np.cumsum(clusters.counts @ held.astype(np.float64), axis=1)
     total = reached[:, -1]
     # Positions of the two middle pairs, counted from 1, in the resample written out in full.
-    lower = _ranked_at(np.floor((total + 1) / 2), ranked, index, reached, width, clusters.counts)
-    upper = _ranked_at(np.floor(total / 2 + 1), ranked, index, reached, width, clusters.counts)
-    return float(np.median(values)), np.where(total > 0, (lower + upper) / 2, np.nan)
+    lower, upper = np.floor((total + 1) / 2), np.floor(total / 2 + 1)
+    ranking = _Ranking(ranked, index, width, reached, clusters.counts)
+    middle = ranking.at(np.arange(len(total)), lower, upper)
+    return float(np.median(values)), np.where(total > 0, middle.mean(axis=0), np.nan)
 
 
-def _ranked_at(
-    position: FloatArray,
-    ranked: FloatArray,
-    index: NDArray[np.int64],
-    reached: FloatArray,
-    width: int,
-    counts: FloatArray,
-) -> FloatArray:
-    """(B,) the value at a position, counted from 1, of each resample written out in ranked order."""
-    block = np.argmax(reached >= position[:, None], axis=1)
-    before = np.where(block > 0, np.take_along_axis(reached, np.maximum(block - 1, 0)[:, None], axis=1)[:, 0], 0.0)
-    place = block[:, None] * width + np.arange(width)
-    # Past the last pair the running count stays as it is, and the first place that reaches the position is taken.
-    inside = np.where(place < len(index), place, 0)
-    drawn = np.where(place < len(index), np.take_along_axis(counts, index[inside], axis=1), 0.0)
-    running = before[:, None] + np.cumsum(drawn, axis=1)
-    found = np.argmax(running >= position[:, None], axis=1)
-    return np.asarray(ranked[inside[np.arange(len(found)), found]])
+@dataclass(frozen=True)
+class _Ranking:
+    """Pairs in the order of their values, cut into blocks, and how many of them the resamples hold.
+
+    Attributes:
+        ranked: (N,) values in ascending order.
+        index: (N,) group of each.
+        width: Pairs of a block; the last may have fewer.
+        reached: (B, blocks) pairs that each resample holds of each block and those before it.
+        counts: (B, groups) how often each resample holds each group.
+    """
+
+    ranked: FloatArray
+    index: NDArray[np.int64]
+    width: int
+    reached: FloatArray
+    counts: FloatArray
+
+    def at(self, resamples: NDArray[np.int64], *positions: FloatArray) -> FloatArray:
+        """(len(positions), R) values at (R,) positions, counted from 1 and rising, of R resamples written out."""
+        reached, first = self.reached[resamples], positions[0][:, None]
+        block = np.argmax(reached >= first, axis=1)
+        before = np.where(block > 0, reached[np.arange(len(block)), np.maximum(block - 1, 0)], 0.0)
+        place = block[:, None] * self.width + np.arange(self.width)
+        # Past the last pair the running count stays as it is, and the first place that reaches a position is taken.
+        beyond = place >= len(self.index)
+        place[beyond] = 0
+        drawn = self.counts[resamples[:, None], self.index[place]]
+        drawn[beyond] = 0.0
+        running = np.cumsum(drawn, axis=1)
+        running += before[:, None]
+        found = np.empty((len(positions), len(resamples)))
+        for number, position in enumerate(positions):
+            found[number] = self.ranked[place[np.arange(len(block)), np.argmax(running >= position[:, None], axis=1)]]
+            # A later position may lie in another block.
+            further = np.flatnonzero(running[:, -1] < position) if number else ()
+            if len(further):
+                found[number, further] = self.at(resamples[further], position[further])[0]
+        return found
 
 
 def auc_statistic(threshold_deg: float) -> Statistic:
@@ -243,9 +289,9 @@ def auc_statistic(threshold_deg: float) -> Statistic:
         gain, reached = auc_terms(values, threshold_deg)
         largest = np.zeros(clusters.groups)
         np.maximum.at(largest, clusters.index, reached)
-        total, pairs = clusters.drawn_sums(gain, np.ones_like(values))
+        total, ramp = clusters.drawn_sums(gain), _largest_drawn(largest, clusters.counts) / (2 * threshold_deg)
         with np.errstate(invalid="ignore", divide="ignore"):
-            drawn = (total + _largest_drawn(largest, clusters.counts) / (2 * threshold_deg)) / pairs
+            drawn = (total + ramp) / clusters.drawn_pairs
         return auc_percent(values, threshold_deg) if len(values) else float("nan"), 100.0 * drawn
 
     return statistic
@@ -281,18 +327,13 @@ class Sampled:
     finite: bool = True
     bounds: tuple[float, float] = (-math.inf, math.inf)
 
-    @property
+    @cached_property
     def estimate(self) -> Estimate:
         """The number with its interval."""
         low, high, note = None, None, self._note()
         if note in (IntervalNote.NONE, IntervalNote.FEW_GROUPS):
-            # Ends are taken from the drawn values themselves where some are infinite: nothing to interpolate with.
-            method: tuple[str, str] = ("linear", "linear") if self.finite else ("lower", "higher")
-            usable = self.drawn[~np.isnan(self.drawn)]
+            low, high = _ends(self.drawn, self.finite)
             factor = _small_sample_factor(self.groups)
-            tail = (1 - CONFIDENCE) / 2
-            low = float(np.quantile(usable, tail, method=method[0]))  # type: ignore[call-overload]
-            high = float(np.quantile(usable, 1 - tail, method=method[1]))  # type: ignore[call-overload]
             low = max(self.point - factor * (self.point - low), self.bounds[0])
             high = min(self.point + factor * (high - self.point), self.bounds[1])
         return Estimate(self.point, low, high, self.groups, self.pairs, note)
@@ -325,13 +366,29 @@ class Sampled:
         return IntervalNote.FEW_GROUPS if self.groups < FEW_GROUPS else IntervalNote.NONE
 
 
+def _ends(drawn: FloatArray, finite: bool) -> tuple[float, float]:  # noqa: FBT001 - of a Sampled
+    """Both ends of the middle 95 % of the values of the resamples that have one."""
+    missing = np.isnan(drawn)
+    usable = drawn[~missing] if missing.any() else drawn
+    tail = (1 - CONFIDENCE) / 2
+    if finite:
+        low, high = np.quantile(usable, (tail, 1 - tail))
+    else:
+        # Some are infinite, and there is nothing to interpolate with: ends are drawn values themselves.
+        low = np.quantile(usable, tail, method="lower")
+        high = np.quantile(usable, 1 - tail, method="higher")
+    return float(low), float(high)
+
+
 def sample(values: ArrayLike, clusters: Clusters, statistic: Statistic = mean_statistic) -> Sampled:
     """A statistic of (N,) values and of its resamples; NaN values mark pairs that are not scored and are left out."""
     array = np.asarray(values, dtype=np.float64)
     scored = ~np.isnan(array)
-    kept, array = clusters.subset(scored), array[scored]
+    kept = clusters
+    if not scored.all():
+        kept, array = clusters.subset(scored), array[scored]
     point, drawn = statistic(array, kept)
-    return Sampled(point, drawn, len(np.unique(kept.index)), len(array), bool(np.isfinite(array).all()))
+    return Sampled(point, drawn, kept.held, len(array), bool(np.isfinite(array).all()))
 
 
 def estimate(values: ArrayLike, clusters: Clusters, statistic: Statistic = mean_statistic) -> Estimate:
