@@ -393,7 +393,9 @@ def report(
 
     dataset = _dataset_of(runs, data)
     folders = [run.folder if isinstance(run, EvaluatedRun) else Path(run) for run in runs]
-    write_report(folders, dataset.folder, Path(out))
+    # One run on its own data is scored already; several are scored anew on shared resamples.
+    scored = [run.scored for run in runs if isinstance(run, EvaluatedRun)] if len(runs) == 1 and data is None else []
+    write_report(folders, dataset.folder, Path(out), scored=scored)
     return Path(out)
 
 

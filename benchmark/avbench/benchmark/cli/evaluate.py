@@ -133,7 +133,7 @@ def evaluate(
         if report and found.scored is not None:
             from avbench.benchmark.report.write import write_report
 
-            write_report([folder], data, folder / REPORT_NAME, split=split)
+            write_report([folder], data, folder / REPORT_NAME, split=split, scored=[found.scored])
     run = found.run
     if run.complete_before:
         state = "" if found.scored is None else "; its predictions are scored as they are"

@@ -226,6 +226,8 @@ class PairDataset:
         for path, record in self._shards(split):
             with open_shard(path, record, columns=columns) as file:
                 for group in range(file.num_row_groups):
+                    if stop is not None and first >= stop:
+                        return
                     rows = file.metadata.row_group(group).num_rows
                     low, high = max(start - first, 0), rows if stop is None else min(stop - first, rows)
                     first += rows

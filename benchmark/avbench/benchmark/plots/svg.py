@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 from markupsafe import Markup, escape
 
-from avbench.benchmark.plots.canvas import AXIS, DIM, INK, PAPER, RULE, SERIES_COLOURS, TITLE_BREAK
+from avbench.benchmark.plots.canvas import AXIS, DIM, INK, PAPER, RULE, SERIES_COLOURS, TITLE_BREAK, give_back
 from avbench.preprocessing.base.escape import one_line
 
 if TYPE_CHECKING:
@@ -63,6 +63,13 @@ def inline_svg(figure: Figure, title: str, *, style: str = "") -> Markup:
         f'<svg viewBox="{root.get("viewBox")}" role="img" aria-label="{label}" class="{classes}">'
         f"<title>{label}</title>{inside}</svg>"
     )
+
+
+def spent_svg(figure: Figure, title: str) -> Markup:
+    """The same of a figure that nobody else looks at: it is emptied, and the next plot is drawn on it."""
+    drawn = inline_svg(figure, title)
+    give_back(figure)
+    return drawn
 
 
 def _part(part: ET.Element, shapes: dict[str | None, ET.Element]) -> str:

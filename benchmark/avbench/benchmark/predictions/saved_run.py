@@ -56,13 +56,18 @@ class SavedRun:
         return dict(self.settings.conditions)
 
 
+def predictions_file(path: Path) -> Path:
+    """The predictions file of a run's folder; a file as it is."""
+    return path / _PREDICTIONS_NAME if path.is_dir() else path
+
+
 def read_run(path: Path, dataset: PairDataset) -> SavedRun:
     """Read a run from its predictions file or from its folder.
 
     Raises:
         InputError: There is none, it is damaged, or it was made on another data set.
     """
-    file = path / _PREDICTIONS_NAME if path.is_dir() else path
+    file = predictions_file(path)
     if not file.is_file():
         raise InputError(
             file,

@@ -13,7 +13,7 @@ from avbench.benchmark.plots.recall import RecallCurve
 from avbench.benchmark.plots.severity import SeveritySeries
 from avbench.benchmark.predictions.file import CLEAN_CONDITION
 from avbench.benchmark.report.gather import ReportData, RunData
-from avbench.benchmark.scoring.bootstrap import Clusters, estimate
+from avbench.benchmark.scoring.bootstrap import Clusters, shares_below
 from avbench.benchmark.scoring.metric import Quantity
 from avbench.preprocessing.base.errors import InputError
 from avbench.preprocessing.base.geometry import FloatArray
@@ -86,14 +86,8 @@ def _conditions_by_severity(run: RunData) -> dict[int, list[str]]:
 
 
 def _recall(label: str, place: int, errors: Sequence[FloatArray], clusters: Clusters, *, clean: bool) -> RecallCurve:
-    pooled = np.concatenate(errors)
-    # The conditions of a severity show the same pairs: their groups stay together in every resample.
-    groups = Clusters(np.tile(clusters.index, len(errors)), clusters.counts)
     thresholds = np.linspace(0.0, max(load_metrics_spec().auc_thresholds_deg), RECALL_STEPS + 1)
-    recall = [
-        estimate(np.where(np.isnan(pooled), np.nan, 100.0 * (pooled < threshold)), groups) for threshold in thresholds
-    ]
-    return RecallCurve(label, place, clean, thresholds, tuple(recall))
+    return RecallCurve(label, place, clean, thresholds, shares_below(errors, thresholds, clusters))
 
 
 def corruption_panels(data: ReportData, metric: str) -> list[CorruptionPanel]:

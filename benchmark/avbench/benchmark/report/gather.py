@@ -10,13 +10,19 @@ from pathlib import Path
 import pyarrow as pa
 
 from avbench.benchmark.conditions.probes.probe import PREFIX
-from avbench.benchmark.data.dataset import PairDataset, open_dataset
+from avbench.benchmark.data.dataset import PairDataset, labels_of, open_dataset
 from avbench.benchmark.data.origin import origin, simulated_pairs
 from avbench.benchmark.metrics.spec import load_metrics_spec
 from avbench.benchmark.plots.canvas import shorten
 from avbench.benchmark.predictions.file import CLEAN_CONDITION, Predictions, check_known
 from avbench.benchmark.predictions.result_files import RunFile, read_run_file, read_score_file
-from avbench.benchmark.predictions.saved_run import DEFAULT_SPLIT, SavedRun, distinct_names, read_run
+from avbench.benchmark.predictions.saved_run import (
+    DEFAULT_SPLIT,
+    SavedRun,
+    distinct_names,
+    predictions_file,
+    read_run,
+)
 from avbench.benchmark.scoring.bootstrap import Clusters, draw_clusters
 from avbench.benchmark.scoring.labels import Labels
 from avbench.benchmark.scoring.probe_file import ProbesFile, read_probes_file
@@ -148,13 +154,16 @@ class ReportData:
         return {str(value): times for value, times in Counter(self.strings(column)).most_common() if value is not None}
 
 
-def gather(run_folders: Sequence[Path], data: Path, *, split: str | None = None) -> ReportData:
+def gather(
+    run_folders: Sequence[Path], data: Path, *, split: str | None = None, scored: Sequence[ScoredRun] = ()
+) -> ReportData:
     """Read runs and the data set they ran on, and score them.
 
     Args:
         run_folders: Folders that `avbench evaluate` wrote, or predictions files.
         data: The data set.
         split: The split; None for the one that the runs name.
+        scored: The same runs where they are scored already, in order; none to read and score them.
 
     Raises:
         InputError: A run is missing, damaged or of another data set, split, number of pairs or baseline threshold than
@@ -163,8 +172,14 @@ def gather(run_folders: Sequence[Path], data: Path, *, split: str | None = None)
     if not run_folders:
         raise InputError("report", found="no run", expected="at least one folder of a run")
     dataset = open_dataset(data)
-    saved = [read_run(folder, dataset) for folder in run_folders]
-    thresholds = [_threshold(run) for run in saved]
+    if scored:
+        saved = [
+            SavedRun(predictions_file(folder), run.predictions) for folder, run in zip(run_folders, scored, strict=True)
+        ]
+        thresholds = [run.baseline_threshold_m for run in scored]
+    else:
+        saved = [read_run(folder, dataset) for folder in run_folders]
+        thresholds = [_threshold(run) for run in saved]
     for run, threshold in zip(saved[1:], thresholds[1:], strict=True):
         _same("split", saved[0], run, saved[0].split, run.split)
         _same("limit", saved[0], run, saved[0].limit, run.limit)
@@ -172,21 +187,28 @@ def gather(run_folders: Sequence[Path], data: Path, *, split: str | None = None)
     chosen, limit, threshold = split or saved[0].split or DEFAULT_SPLIT, saved[0].limit, thresholds[0]
     names = [column.name for column in COLUMNS if column.name not in _NOT_READ]
     columns = dataset.table(chosen, names, limit=limit)
-    labels = Labels.of(dataset.labels(chosen, limit=limit))
-    clusters = draw_clusters(columns.column("group_id").to_pylist())
+    if scored:
+        labels, clusters = scored[0].labels, scored[0].clusters
+    else:
+        labels = Labels.of(labels_of(columns, f"{data}: split {chosen}"))
+        clusters = draw_clusters(columns.column("group_id").to_pylist())
     run_names = distinct_names(saved)
     for run in saved:
         check_known(run.predictions, labels.pair_id)
+    # All runs share their resamples, so that they can be compared.
+    known = [one if one.labels is labels and one.clusters is clusters else None for one in scored] or [None] * len(
+        saved
+    )
     runs = [
         RunData(
             name=name,
             label=label,
             saved=run,
-            scored=ScoredRun(run.predictions, labels, clusters, threshold),
+            scored=found or ScoredRun(run.predictions, labels, clusters, threshold),
             document=read_run_file(run.path.with_name(RUN_NAME)),
             probes=_probes(run),
         )
-        for name, label, run in zip(run_names, _labels(run_names), saved, strict=True)
+        for name, label, run, found in zip(run_names, _labels(run_names), saved, known, strict=True)
     ]
     return ReportData(dataset, chosen, limit, threshold, labels, clusters, columns, tuple(runs))
 

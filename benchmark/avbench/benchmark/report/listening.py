@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from avbench.benchmark.conditions.probes.probe import SUMMARY, Probe, ProbeKind
 from avbench.benchmark.plots.forest import ForestRow, forest_plot
-from avbench.benchmark.plots.svg import inline_svg
+from avbench.benchmark.plots.svg import spent_svg
 from avbench.benchmark.report.gather import ReportData, RunData
 from avbench.benchmark.report.score_table import metric_scale, metric_words
 from avbench.benchmark.report.views import Drawn, Panel
@@ -113,7 +113,7 @@ def listening_part(data: ReportData) -> ListeningPart | None:
             if result.probe is probe and metric in result.loss
         ]
         scale = metric_scale(metric, what=" lost")
-        plot = inline_svg(forest_plot(rows, scale), f"{scale.words} by probe")
+        plot = spent_svg(forest_plot(rows, scale), f"{scale.words} by probe")
         panels.append(Panel(scale.words, (Drawn("", plot),)))
     return ListeningPart(tuple(panels), tuple(_table(run, found) for _, run, found in probed))
 

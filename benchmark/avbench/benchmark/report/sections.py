@@ -14,7 +14,7 @@ from avbench.benchmark.plots.forest import ForestRow, forest_plot, headline_plot
 from avbench.benchmark.plots.recall import RecallCurve, recall_plot
 from avbench.benchmark.plots.scatter import MOST_POINTS, scatter_plot
 from avbench.benchmark.plots.severity import severity_plot
-from avbench.benchmark.plots.svg import inline_svg
+from avbench.benchmark.plots.svg import spent_svg
 from avbench.benchmark.predictions.file import CLEAN_CONDITION
 from avbench.benchmark.report.best import RULE
 from avbench.benchmark.report.curves import (
@@ -54,7 +54,7 @@ def headline_tiles(lines: Sequence[ScoreLine]) -> list[Tile]:
     for metric in HEADLINE_METRICS if clean else ():
         single, words = clean[0].cells[metric], metric_words(metric)
         rows = [ForestRow(one.label, one.label, one.run_number, one.cells[metric].estimate) for one in clean]
-        plot = inline_svg(headline_plot(rows, metric_scale(metric)), f"{words} of every run")
+        plot = spent_svg(headline_plot(rows, metric_scale(metric)), f"{words} of every run")
         tiles.append(Tile(words, single.value_text, single.interval_text, plot))
     return tiles
 
@@ -153,7 +153,7 @@ def _severity_plots(data: ReportData, metric: str) -> tuple[Drawn, ...]:
     return tuple(
         Drawn(
             panel.corruption,
-            inline_svg(
+            spent_svg(
                 severity_plot(panel.series, scale, severities, ticks), f"{panel.corruption}: {scale.words} by severity"
             ),
         )
@@ -169,7 +169,7 @@ def _forest(data: ReportData, conditions: Sequence[str], metric: str) -> Markup:
         if (entry := run.score_of(condition)) is not None
     ]
     scale = metric_scale(metric)
-    return inline_svg(forest_plot(rows, scale), f"{scale.words} by condition")
+    return spent_svg(forest_plot(rows, scale), f"{scale.words} by condition")
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ def curve_part(data: ReportData) -> CurvePart | None:
         if not curves or not curves[0].recall[0].pairs:
             continue
         words = f"{quantity}: share of pairs below an error threshold"
-        figures.append(Drawn(_CURVE_TITLES[quantity], inline_svg(recall_plot(curves), words)))
+        figures.append(Drawn(_CURVE_TITLES[quantity], spent_svg(recall_plot(curves), words)))
         legend = _curve_legend(curves)
     return CurvePart(legend, tuple(figures)) if figures else None
 
@@ -229,7 +229,7 @@ def _stratum(scores: Sequence[StratumScore], metric: str, names: Sequence[str], 
         BreakdownSeries(name, tuple(one.estimates[metric] for one in score.scores))
         for name, score in zip(names, scores, strict=True)
     ]
-    plot = inline_svg(breakdown_plot(stratum.bins, series, scale, ticks), f"{scale.words} by {stratum.source.name}")
+    plot = spent_svg(breakdown_plot(stratum.bins, series, scale, ticks), f"{scale.words} by {stratum.source.name}")
     return Drawn(_stratum_words(stratum.source), plot, stratum.source.description)
 
 
@@ -283,7 +283,7 @@ def _against(data: ReportData, run: RunData, sigma: LabelSigma) -> RunComparison
         if np.isfinite(a).any():
             plot = scatter_plot(a, b, names=(run.label, first.label), place=data.runs.index(run))
             words = f"{quantity} error of every pair, {run.label} against {first.label}"
-            scatters.append(Drawn(_CURVE_TITLES[quantity], inline_svg(plot, words)))
+            scatters.append(Drawn(_CURVE_TITLES[quantity], spent_svg(plot, words)))
     reading = f"Errors of every pair on logarithmic axes: below the line {run.label} is better, above it {first.label}."
     if len(data.labels) > MOST_POINTS:
         reading += f" Drawn are {MOST_POINTS} of the pairs, chosen at random."

@@ -18,6 +18,7 @@ from avbench.benchmark.report.gather import gather
 from avbench.benchmark.report.page import page_text
 from avbench.benchmark.report.pairs.worst import DEFAULT_PAIRS, DEFAULT_SOUNDING_PAIRS, worst_pairs
 from avbench.benchmark.report.score_table import score_lines
+from avbench.benchmark.scoring.score import ScoredRun
 from avbench.preprocessing.base.atomic import remove_strays, write_text
 
 
@@ -30,11 +31,12 @@ def write_report(
     pairs: int = DEFAULT_PAIRS,
     sounding: int = DEFAULT_SOUNDING_PAIRS,
     columns: Sequence[str] = (),
+    scored: Sequence[ScoredRun] = (),
     say: Callable[[str], None] | None = None,
 ) -> list[Path]:
     """Write the report of one or several runs on one data set, and `scores.csv`, `.md` and `.tex` beside it.
 
-    Every number is worked out from the predictions again; a score that a run wrote down gives the baseline threshold
+    Every number is worked out from the predictions; a score that a run wrote down gives the baseline threshold
     and must belong to its predictions. Files of an earlier report are replaced.
 
     Args:
@@ -45,6 +47,7 @@ def write_report(
         pairs: How many of the worst pairs are shown, at most 20.
         sounding: How many of these carry their sound.
         columns: Columns of the exported tables by name (`columns.column_names`), in this order; none for the usual.
+        scored: The same runs where they are scored already, in order; none to read and score them.
         say: Called with each line on the runs that the user should see; the page has them too.
 
     Returns:
@@ -56,7 +59,7 @@ def write_report(
         OutputError: A file cannot be written.
     """
     chosen = choose_columns(columns) if columns else None
-    gathered = gather(runs, data, split=split)
+    gathered = gather(runs, data, split=split, scored=scored)
     if say is not None:
         for note in gathered.notes:
             say(note)

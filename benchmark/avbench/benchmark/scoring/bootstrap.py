@@ -396,6 +396,36 @@ def estimate(values: ArrayLike, clusters: Clusters, statistic: Statistic = mean_
     return sample(values, clusters, statistic).estimate
 
 
+def shares_below(errors: Sequence[ArrayLike], thresholds: FloatArray, clusters: Clusters) -> tuple[Estimate, ...]:
+    """Share of errors below each of T thresholds, in per cent, with its interval, all at once.
+
+    Args:
+        errors: (N,) errors of the same pairs under one or more conditions, pooled; NaN where a pair is not scored. The
+            groups of a pair stay together in every resample.
+        thresholds: (T,) in ascending order.
+        clusters: Groups of the N pairs and the resamples.
+    """
+    steps = len(thresholds)
+    held = np.zeros((clusters.groups, steps + 1))
+    for one in errors:
+        array = np.asarray(one, dtype=np.float64)
+        scored = ~np.isnan(array)
+        # The number of thresholds that an error is not below.
+        step = np.searchsorted(thresholds, array[scored], side="right")
+        cells = clusters.index[scored] * (steps + 1) + step
+        held += np.bincount(cells, minlength=held.size).reshape(held.shape)
+    below, groups = np.cumsum(held, axis=1), int(np.count_nonzero(held.any(axis=1)))
+    reached = 100.0 * below[:, :steps]
+    pairs = int(held.sum())
+    with np.errstate(invalid="ignore", divide="ignore"):
+        points = reached.sum(axis=0) / pairs
+        drawn = (clusters.counts @ reached) / (clusters.counts @ below[:, steps])[:, None]
+    return tuple(
+        Sampled(float(point), np.ascontiguousarray(values), groups, pairs).estimate
+        for point, values in zip(points, drawn.T, strict=True)
+    )
+
+
 def difference(a: Sampled, b: Sampled) -> Difference:
     """A minus B, where both were sampled with the same resamples: of the same pairs, it is a paired difference.
 

@@ -14,6 +14,7 @@ import os
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -108,7 +109,7 @@ def open_shard(
     """
     other_size = record is not None and _check_sealed(path, record)
     try:
-        file = pq.ParquetFile(path, page_checksum_verification=True)
+        file = pq.ParquetFile(path, metadata=_metadata(path), page_checksum_verification=True)
     except FileNotFoundError as error:
         raise InputError(path, found="no such file", expected="a shard", hint="run `avbench prepare`") from error
     except (pa.ArrowException, OSError) as error:
@@ -134,6 +135,17 @@ def open_shard(
                 _check_plain(path, record, file.metadata, labels_asked=labels_asked)
         stack.pop_all()
     return file
+
+
+def _metadata(path: Path) -> pq.FileMetaData:
+    """The footer of a shard, parsed once as long as the file stays as it is: runs open the same shards many times."""
+    state = path.stat()
+    return _parsed_metadata(path, (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns))
+
+
+@lru_cache(maxsize=32)
+def _parsed_metadata(path: Path, state: tuple[int, ...]) -> pq.FileMetaData:  # noqa: ARG001 - a part of the key
+    return pq.read_metadata(path)
 
 
 def lacking_labels(path: Path) -> list[str]:
