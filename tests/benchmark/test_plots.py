@@ -18,7 +18,7 @@ from avbench.benchmark.plots.forest import ForestRow, forest_plot, headline_plot
 from avbench.benchmark.plots.recall import RecallCurve, recall_plot
 from avbench.benchmark.plots.scatter import LOWEST_DEG, MOST_POINTS, scatter_plot
 from avbench.benchmark.plots.severity import SeveritySeries, severity_plot
-from avbench.benchmark.plots.svg import STYLE_VARIABLES, inline_svg
+from avbench.benchmark.plots.svg import STYLE_VARIABLES, inline_svg, spent_svg
 from avbench.benchmark.report.page import _TEMPLATES
 from avbench.benchmark.scoring.bootstrap import Estimate, IntervalNote
 from avbench.benchmark.scoring.strata import Bin
@@ -70,6 +70,25 @@ def test_axes_at_their_edges():
 def test_shorten_keeps_both_ends():
     assert shorten("abcdefghij", 10) == "abcdefghij"
     assert shorten("abcdefghijk", 8) == "abcd…ijk"
+
+
+def test_a_plot_on_axes_that_were_used_is_the_plot_on_new_ones():
+    points = tuple((severity, number(10.0 * severity, 9.0 * severity, 12.0 * severity)) for severity in (0, 1, 3, 5))
+    curve = RecallCurve("a", 1, False, np.linspace(0, 20, 5), tuple(number(20.0 * i, 10.0, 90.0) for i in range(5)))
+
+    def plots():
+        yield severity_plot([SeveritySeries("a", 0, points)], DEGREES, [0, 1, 3, 5], [0.0, 30.0, 60.0])
+        yield recall_plot([curve])
+        yield forest_plot([ForestRow("mute", "a", 0, number(7.25, 4.0, 9.0))], DEGREES)
+        yield scatter_plot(np.arange(1.0, 9.0), np.arange(8.0, 0.0, -1.0), names=("a", "b"), place=0)
+
+    fresh = [inline_svg(figure, "a plot") for figure in plots()]
+    for _ in range(2):
+        assert [spent_svg(figure, "a plot") for figure in plots()] == fresh
+    kept = severity_plot([SeveritySeries("a", 0, points)], DEGREES, [0, 1, 3, 5], [0.0, 30.0, 60.0])
+    before = inline_svg(kept, "a plot")
+    spent_svg(recall_plot([curve]), "another")
+    assert inline_svg(kept, "a plot") == before, "a figure that somebody still has was drawn on"
 
 
 def test_a_line_of_a_forest_has_its_number_its_interval_and_both_in_words():

@@ -13,6 +13,7 @@ from avbench.benchmark.metrics.definitions import auc_percent
 from avbench.benchmark.scoring.bootstrap import (
     Clusters,
     IntervalNote,
+    Sampled,
     auc_statistic,
     compare,
     draw_clusters,
@@ -21,6 +22,7 @@ from avbench.benchmark.scoring.bootstrap import (
     mean_statistic,
     median_statistic,
     sample,
+    shares_below,
     wins,
 )
 
@@ -108,6 +110,36 @@ def test_few_groups_are_said(groups: int, note: str) -> None:
     found = estimate(np.arange(groups, dtype=float), draw_clusters([str(i) for i in range(groups)]))
     assert found.note == note
     assert (found.low is None) == (groups < 10)
+
+
+@pytest.mark.parametrize("finite", [True, False])
+def test_the_ends_are_the_quantiles_of_the_resamples(finite: bool) -> None:
+    random = np.random.default_rng(9)
+    lower, higher = ("linear", "linear") if finite else ("lower", "higher")
+    for size in (2, 3, 41, 1000, 2000, 2001):
+        drawn = random.normal(0.0, 10.0 ** random.integers(-3, 4), size)
+        found = Sampled(0.0, drawn, 10**9, 10**9, finite).estimate  # so many groups that nothing is widened
+        assert found.low == pytest.approx(np.quantile(drawn, 0.025, method=lower), rel=1e-8)
+        assert found.high == pytest.approx(np.quantile(drawn, 0.975, method=higher), rel=1e-8)
+    drawn = np.append(drawn, [np.nan] * 5)
+    assert Sampled(0.0, drawn, 10**9, 10**9, True).estimate.low == pytest.approx(np.nanquantile(drawn, 0.025), rel=1e-8)
+
+
+def test_shares_below_thresholds_are_means_with_the_same_intervals() -> None:
+    random = np.random.default_rng(10)
+    clusters = draw_clusters([f"g{i % 30}" for i in range(200)], resamples=400)
+    clean, foggy = random.exponential(5, 200), np.where(random.random(200) < 0.2, np.nan, random.exponential(9, 200))
+    thresholds = np.array([0.0, 2.5, 5.0, 20.0])
+    clean[:3] = thresholds[1:]  # an error at a threshold is not below it
+    both = Clusters(np.tile(clusters.index, 2), clusters.counts)
+    found = shares_below([clean, foggy], thresholds, clusters)
+    for threshold, one in zip(thresholds, found, strict=True):
+        pooled = np.concatenate([clean, foggy])
+        expected = estimate(np.where(np.isnan(pooled), np.nan, 100.0 * (pooled < threshold)), both)
+        assert (one.groups, one.pairs, one.note) == (expected.groups, expected.pairs, expected.note)
+        assert (one.value, one.low, one.high) == pytest.approx((expected.value, expected.low, expected.high))
+    nothing = shares_below([np.full(200, np.nan)], thresholds, clusters)
+    assert [one.note for one in nothing] == [IntervalNote.NOTHING_SCORED] * 4
 
 
 def test_unscored_pairs_are_left_out_and_nothing_scored_is_said() -> None:
