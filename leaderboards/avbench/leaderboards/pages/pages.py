@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
+import jinja2
+from markupsafe import Markup
+
+from avbench.benchmark.scoring.metric import all_metrics
 from avbench.benchmark.tables.scores import markdown_table, number
 from avbench.leaderboards.board.board import Board, Entry, locked
 from avbench.preprocessing.base.atomic import write_text
-from avbench.preprocessing.base.escape import html_text, markdown_text, web_address
+from avbench.preprocessing.base.escape import markdown_text, one_line, web_address
 
 MARKDOWN_NAME = "README.md"
 HTML_NAME = "index.html"
@@ -24,19 +31,42 @@ _METRICS = {
 }
 _HEADERS = ("model", "rank", *_METRICS.values(), "N rot", "N dir", "failed", "team", "date", "entry")
 
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1b1f24; --dim: #656d76; --line: #d9dee3; --page: #fff; --mark: #f3f6fa; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e6e9ed; --dim: #98a1ab; --line: #343b44; --page: #14181d; --mark: #1c2229; } }
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page);
-  max-width: 76rem; margin: 0 auto; padding: 2rem 1rem 4rem; }
-h1 { font-size: 1.6rem; margin: 0 0 .3rem; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem; }
-p, dd { color: var(--dim); max-width: 60rem; } .scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; width: 100%; font-size: .92rem; }
-th, td { padding: .4rem .6rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th { color: var(--dim); font-weight: 600; } th:first-child, td:first-child { text-align: left; }
-tbody tr:first-child td { background: var(--mark); font-weight: 600; } code { font-size: .88em; } a { color: inherit; }
-"""
+_TEMPLATES = Path(__file__).with_name("templates")
+
+
+@dataclass(frozen=True)
+class _Cell:
+    text: str
+    is_best: bool
+
+
+@dataclass(frozen=True)
+class _Line:
+    """An entry in the table of a condition, as the template shows it."""
+
+    rank: int
+    name: str
+    url: str | None
+    team: str
+    values: tuple[_Cell, ...]
+    pairs: int
+    with_direction: int
+    failed: int
+    date: str
+    entry_id: str
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    # Names and descriptions come from strangers: everything is escaped but what is marked as markup.
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
 
 
 def render(board: Board) -> None:
@@ -73,27 +103,56 @@ def markdown_page(board: Board, entries: Sequence[Entry] | None = None) -> str:
 def html_page(board: Board, entries: Sequence[Entry] | None = None) -> str:
     """The board as one HTML page that needs nothing from elsewhere; of the folder's entries where none are given."""
     shown = board.entries() if entries is None else entries
-    title = html_text(board.config.title)
-    parts = [
-        "<!doctype html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{title}</title><style>{_STYLE}</style></head><body>",
-        f"<h1>{title}</h1>",
-        *(f"<p>{html_text(fact)}</p>" for fact in _facts(board)),
+    style = (_TEMPLATES / "board.css").read_text(encoding="utf-8")
+    notes = [
+        {"name": one_line(info.name), "entry_id": entry.entry_id, "description": one_line(info.description)}
+        for _, entry in board.ranked(shown)
+        if (info := entry.submission).description
     ]
-    links = {entry.entry_id: entry.submission.url for entry in shown}
-    for condition in board.config.conditions:
-        parts.append(f"<h2>{html_text(condition)}</h2>")
-        parts.append(_html_table(_HEADERS, board_rows(board, condition, shown), links))
-    notes = [entry for _, entry in board.ranked(shown) if entry.submission.description]
-    if notes:
-        parts.append("<h2>About the entries</h2><dl>")
-        for entry in notes:
-            name, text = html_text(entry.submission.name), html_text(entry.submission.description)
-            parts.append(f"<dt>{name} <code>{html_text(entry.entry_id)}</code></dt><dd>{text}</dd>")
-        parts.append("</dl>")
-    return "\n".join([*parts, "</body></html>", ""])
+    return (
+        _environment()
+        .get_template("board.html")
+        .render(
+            title=one_line(board.config.title),
+            style=Markup(style),  # noqa: S704 - a file of this package
+            facts=_facts(board),
+            metrics=tuple(_METRICS.values()),
+            tables=[(one_line(condition), _lines(board, condition, shown)) for condition in board.config.conditions],
+            notes=notes,
+        )
+    )
+
+
+def _lines(board: Board, condition: str, entries: Sequence[Entry]) -> list[_Line]:
+    """The lines of a condition's table, best entry first."""
+    ranked = board.ranked(entries)
+    best = {metric: _best([entry.value(condition, metric) for _, entry in ranked], metric) for metric in _METRICS}
+    return [_line(rank, entry, condition, best) for rank, entry in ranked]
+
+
+def _best(values: Sequence[float | None], metric: str) -> float | None:
+    """The best of several values, None where there are fewer than two that differ."""
+    scored = [value for value in values if value is not None]
+    if len(set(scored)) < 2:
+        return None
+    return max(scored) if all_metrics()[metric].higher_is_better else min(scored)
+
+
+def _line(rank: int, entry: Entry, condition: str, best: Mapping[str, float | None]) -> _Line:
+    counts, info = entry.scores[condition]["counts"], entry.submission
+    values = {metric: entry.value(condition, metric) for metric in _METRICS}
+    return _Line(
+        rank=rank,
+        name=one_line(info.name),
+        url=web_address(info.url),
+        team=one_line(info.team),
+        values=tuple(_Cell(number(v), v is not None and v == best[metric]) for metric, v in values.items()),
+        pairs=counts["pairs"],
+        with_direction=counts["with_direction"],
+        failed=_failed(counts),
+        date=entry.submitted_at[:10],
+        entry_id=entry.entry_id,
+    )
 
 
 def _facts(board: Board) -> list[str]:
@@ -110,29 +169,18 @@ def _facts(board: Board) -> list[str]:
 
 def _row(rank: int, entry: Entry, condition: str) -> list[str]:
     counts = entry.scores[condition]["counts"]
-    failed = counts["error"] + counts["invalid"] + counts["missing"]
     return [
         entry.submission.name,
         str(rank),
         *(number(entry.value(condition, metric)) for metric in _METRICS),
         str(counts["pairs"]),
         str(counts["with_direction"]),
-        str(failed),
+        str(_failed(counts)),
         entry.submission.team or "-",
         entry.submitted_at[:10],
         entry.entry_id,
     ]
 
 
-def _html_table(headers: Sequence[str], rows: Sequence[Sequence[str]], links: Mapping[str, str]) -> str:
-    head = "".join(f"<th>{html_text(cell)}</th>" for cell in headers)
-    body = []
-    for row in rows:
-        cells = [html_text(cell) for cell in row]
-        url = web_address(links[row[-1]])
-        if url is not None:
-            cells[0] = f'<a href="{html_text(url)}" rel="nofollow">{cells[0]}</a>'
-        cells[-1] = f"<code>{cells[-1]}</code>"
-        body.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    lines = "\n".join(body)
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>\n{lines}\n</tbody></table></div>'
+def _failed(counts: Mapping[str, int]) -> int:
+    return counts["error"] + counts["invalid"] + counts["missing"]

@@ -32,11 +32,6 @@ def _visible(character: str) -> str:
     return "\ufffd" if unicodedata.category(character) in ("Cf", "Cs", "Co", "Cn") else " "
 
 
-def html_text(text: str) -> str:
-    """A text as part of an HTML page, in an element or a quoted attribute."""
-    return html.escape(one_line(text))
-
-
 def markdown_text(text: str) -> str:
     """A text as part of a line, a heading or a table cell of Markdown, which may show HTML and link addresses.
 
