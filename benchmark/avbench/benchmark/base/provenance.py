@@ -101,12 +101,24 @@ def answering_code_sha256(benchmark: Path, preprocessing: Path) -> str:
 
 
 def model_code_sha256(model: object) -> str | None:
-    """Hash of the file that defines a model's class, None where it has none."""
+    """Hash of the file that defines a model's class; of its methods in a notebook; None where there is no source."""
     try:
         source = inspect.getsourcefile(type(model))
     except TypeError:
         return None
+    except OSError:  # typed in at a prompt or in a notebook
+        return _methods_sha256(type(model))
     return sha256_of(Path(source)) if source and Path(source).is_file() else None
+
+
+def _methods_sha256(kind: type) -> str | None:
+    methods = [method for method in vars(kind).values() if inspect.isfunction(method)]
+    if not methods:
+        return None
+    try:
+        return hashlib.sha256("".join(inspect.getsource(method) for method in methods).encode()).hexdigest()
+    except OSError:
+        return None
 
 
 def git_state() -> dict[str, Any] | None:
