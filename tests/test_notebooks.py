@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,15 @@ def test_from_a_clip_to_a_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert "picture-shift" in (folder / "report.html").read_text(encoding="utf-8")
     ranking = [line.split("|")[1:3] for line in shown.splitlines() if line.startswith(("| sift", "| picture-shift"))]
     assert [[cell.strip() for cell in row] for row in ranking] == [["sift", "1"], ["picture-shift", "2"]]
+
+
+def test_two_models_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = _executed(EXAMPLES / "compare_two_models.ipynb", tmp_path, monkeypatch)
+    assert "50 of test" in shown
+    assert "few groups: the interval is likely too short" in shown
+    assert shown.count("<Figure size") == 4
+    [share] = re.findall(r"fusion is better on (\d+)% of the pairs with one frame black", shown)
+    assert int(share) > 50
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

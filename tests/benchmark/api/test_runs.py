@@ -10,6 +10,7 @@ import pytest
 
 import avbench
 from avbench.benchmark.metrics.definitions import WORST_ERROR_DEG
+from avbench.preprocessing.base.errors import InputError
 from avbench.preprocessing.base.geometry import axis_rotation
 from prepared_data import pair_row, write_dataset
 
@@ -78,6 +79,19 @@ def test_arrays_are_scored_like_the_model_that_gave_them(data: avbench.Pairs) ->
     missed = avbench.score(rotation, translation, data["test"])
     expected = (np.abs(np.arange(PAIRS) - 10.0).sum() - 7.0 + WORST_ERROR_DEG) / PAIRS
     assert missed["rotation.mean_deg"] == pytest.approx(expected)
+
+
+def test_the_errors_of_every_pair_are_a_frame(data: avbench.Pairs) -> None:
+    run = avbench.evaluate(Turns(10.0), data, progress=False)
+    errors = run.errors()
+    truth_deg = [7 * number % PAIRS for number in range(PAIRS)]
+    by_name = {f"r:{degrees}": abs(number - 10.0) for number, degrees in enumerate(truth_deg)}
+    assert errors["rotation_deg"].to_dict() == pytest.approx(by_name, abs=1e-9)
+    assert errors["total_deg"].mean() == pytest.approx(run["total.mean_deg"])
+    assert errors["answered"].all()
+    assert errors.index.tolist() == data["test"].table(["pair_id"])["pair_id"].tolist()
+    with pytest.raises(InputError, match="condition: found 'fog-1', expected one of clean"):
+        run.errors("fog-1")
 
 
 def test_two_runs_are_compared_pair_by_pair(data: avbench.Pairs) -> None:

@@ -81,8 +81,7 @@ class Result:
 
         chosen = find_metrics(list(HEADLINES) if metrics is None else list(metrics))
         for name in conditions or ():
-            if name not in self.conditions:
-                raise InputError("condition", found=repr(name), expected=f"one of {', '.join(self.conditions)}")
+            self._check_condition(name)
         rows = [
             {
                 "condition": score.condition,
@@ -102,6 +101,38 @@ class Result:
         ]
         frame = pd.DataFrame(rows)
         return frame.astype({"low": "float64", "high": "float64"}) if len(frame) else frame
+
+    def errors(self, condition: str | None = None) -> pd.DataFrame:
+        """The errors of every pair under one condition, one row a pair, by `pair_id`.
+
+        Columns: `rotation_deg`, `direction_deg`, `total_deg` (the larger of both), `translation_m`, and `answered`
+        (whether there is a usable answer; without one, errors are 180 degrees). NaN where the metrics leave a pair out.
+
+        Args:
+            condition: Its name; None for the first.
+
+        Raises:
+            InputError: There is no such condition.
+        """
+        import pandas as pd
+
+        name = self.conditions[0] if condition is None else condition
+        self._check_condition(name)
+        found = self.scored.errors(name)
+        return pd.DataFrame(
+            {
+                "rotation_deg": found.rotation_deg,
+                "direction_deg": found.direction_deg,
+                "total_deg": found.total_deg,
+                "translation_m": found.translation_m,
+                "answered": found.valid,
+            },
+            index=pd.Index(self.scored.labels.pair_id, name="pair_id"),
+        )
+
+    def _check_condition(self, name: str) -> None:
+        if name not in self.conditions:
+            raise InputError("condition", found=repr(name), expected=f"one of {', '.join(self.conditions)}")
 
     def __getitem__(self, metric: str) -> float:
         """The value of a metric of the first condition, such as `result["rotation.mean_deg"]`.
