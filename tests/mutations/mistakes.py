@@ -208,8 +208,8 @@ MISTAKES = (
     Mistake(
         "intervals of a score are clustered by recording",
         "benchmark/scoring/score.py",
-        'dataset.table(split, ("group_id",), limit=limit).column("group_id").to_pylist()',
-        'dataset.table(split, ("recording_id",), limit=limit).column("recording_id").to_pylist()',
+        'groups: list[str] = table.column("group_id").to_pylist()',
+        'groups: list[str] = dataset.table(split, ("recording_id",)).slice(0, limit).column(0).to_pylist()',
         (f"{EVALUATE}::test_evaluate_writes_predictions_score_and_run",),
     ),
     Mistake(

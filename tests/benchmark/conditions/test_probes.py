@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -323,6 +325,23 @@ def test_a_model_that_ignores_sound_has_a_reliance_of_exactly_zero(data: Path, m
         assert found["harm"] is None or all_numbers(found["harm"]) == {0.0}
     assert "audio reliance (mute - clean), mean rotation: +0.00 [+0.0" in printed
     assert ("does not look at sound and was given none" in printed) == (name == "Looker")
+
+
+def test_a_shard_is_opened_once_for_each_thing_that_is_read_of_it(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    opened = []
+
+    class Counted(pq.ParquetFile):
+        def __init__(self, source: Any, **options: Any) -> None:
+            opened.append(Path(source).name)
+            super().__init__(source, **options)
+
+    monkeypatch.setattr(pq, "ParquetFile", Counted)
+    probe(data, "identity", tmp_path / "r", "--no-report")
+    # To count its pairs, to plan the probes, to find its row groups, to ask for answers, to look for labels, to read
+    # them. What a probe lets be heard is read by row groups, and this model hears nothing.
+    assert opened.count("test-00000-of-00001.parquet") <= 6
 
 
 def test_failures_under_a_probe_are_counted(data: Path, models: Path, tmp_path: Path):

@@ -83,8 +83,7 @@ def score(
     from avbench.benchmark.data.dataset import open_dataset
     from avbench.benchmark.evaluation.results import score_document
     from avbench.benchmark.predictions.saved_run import DEFAULT_SPLIT, read_run
-    from avbench.benchmark.scoring.labels import Labels
-    from avbench.benchmark.scoring.score import group_ids, score_predictions
+    from avbench.benchmark.scoring.score import labels_and_groups, score_predictions
 
     dataset = open_dataset(data)
     run = read_run(predictions_path, dataset)
@@ -92,10 +91,8 @@ def score(
     for note in predictions.notes:
         click.echo(f"note: {note}", err=True)
     split = split or run.split or DEFAULT_SPLIT
-    labels = Labels.of(dataset.labels(split, limit=limit))
-    scored = score_predictions(
-        predictions, labels, group_ids(dataset, split, limit), baseline_threshold_m=baseline_threshold_m
-    )
+    labels, groups = labels_and_groups(dataset, split, limit)
+    scored = score_predictions(predictions, labels, groups, baseline_threshold_m=baseline_threshold_m)
     if as_json:
         result = score_document(scored, model=run.model, split=split, dataset_fingerprint=dataset.fingerprint)
         if convention_names:

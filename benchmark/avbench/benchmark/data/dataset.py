@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +124,7 @@ class PairDataset:
     folder: Path
     fingerprint: str
     records: tuple[ShardRecord, ...]
+    _pair_counts: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def splits(self) -> list[str]:
@@ -131,16 +132,18 @@ class PairDataset:
         return dataset_splits(self.folder)
 
     def pair_count(self, split: str) -> int:
-        """Number of pairs of a split.
+        """Number of pairs of a split; its shards are opened the first time.
 
         Raises:
             InputError: There is no such split, or a shard is missing or damaged.
         """
-        count = 0
-        for path, record in self._shards(split):
-            with open_shard(path, record, columns=()) as file:
-                count += file.metadata.num_rows
-        return count
+        if split not in self._pair_counts:
+            count = 0
+            for path, record in self._shards(split):
+                with open_shard(path, record, columns=()) as file:
+                    count += file.metadata.num_rows
+            self._pair_counts[split] = count
+        return self._pair_counts[split]
 
     def recorded_pairs(self, split: str) -> int:
         """Number of pairs of a split as the manifest has it; no shard is opened."""

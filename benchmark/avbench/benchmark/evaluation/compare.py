@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from avbench.benchmark.conditions.probes.probe import PREFIX
-from avbench.benchmark.data.dataset import PairDataset
+from avbench.benchmark.data.dataset import LABEL_COLUMNS, PairDataset, labels_of
 from avbench.benchmark.predictions.file import check_known
 from avbench.benchmark.predictions.saved_run import DEFAULT_SPLIT, SavedRun
 from avbench.benchmark.scoring.bootstrap import draw_clusters
@@ -63,7 +63,7 @@ def compare_saved(
     )
     shared, left_out = shared_conditions(answered_a, answered_b, conditions)
     _refuse_other_recipes(a, b, shared)
-    columns = ["pair_id", "group_id", "pose_sigma_deg", "direction_sigma_deg", *needed_columns(sources)]
+    columns = [*LABEL_COLUMNS, "group_id", "pose_sigma_deg", *needed_columns(sources)]
     table = dataset.table(split, list(dict.fromkeys(columns)))
     for run in (a, b):
         check_known(run.predictions, table.column("pair_id").to_pylist())
@@ -71,7 +71,7 @@ def compare_saved(
     limits = [limit for limit in (a.limit, b.limit) if limit is not None]
     limit = min(limits) if limits else None
     table = table.slice(0, limit)
-    labels = Labels.of(dataset.labels(split, limit=limit))
+    labels = Labels.of(labels_of(table, f"{dataset.folder}: split {split}"))
     clusters = draw_clusters(table.column("group_id").to_pylist())
     threshold_m = threshold_or_default(baseline_threshold_m)
     scored = [ScoredRun(run.predictions, labels, clusters, threshold_m) for run in (a, b)]

@@ -19,9 +19,8 @@ from avbench.benchmark.evaluation.results import (
 from avbench.benchmark.evaluation.run_manifest import run_document
 from avbench.benchmark.models.entry import ModelEntry
 from avbench.benchmark.running.run import Progress, Run, RunSettings, Say, run_model, say_nothing
-from avbench.benchmark.scoring.labels import Labels
 from avbench.benchmark.scoring.probes import ProbeReport, score_probes
-from avbench.benchmark.scoring.score import ScoredRun, group_ids, score_predictions
+from avbench.benchmark.scoring.score import ScoredRun, labels_and_groups, score_predictions
 
 
 @dataclass(frozen=True)
@@ -82,8 +81,7 @@ def evaluate_model(
     lacking = tuple(dataset.lacking_labels(settings.split))
     if lacking:
         return Evaluation(run, None, None, lacking)
-    labels = Labels.of(dataset.labels(settings.split, limit=settings.limit))
-    groups = group_ids(dataset, settings.split, settings.limit)
+    labels, groups = labels_and_groups(dataset, settings.split, settings.limit)
     scored = score_predictions(run.predictions, labels, groups, baseline_threshold_m=baseline_threshold_m)
     document = score_document(
         scored,

@@ -36,6 +36,9 @@ POWER = 0.8
 # Groups whose largest errors are looked at before all are: only one resample in e^32 holds none of them.
 _LIKELY_LARGEST = 32
 _KEPT_PARTS = 8
+# Multiplications that take as long as looking one place of a ranking up.
+_PRODUCTS_PER_PLACE = 100
+_PLACES_AT_ONCE = 2_000_000
 
 
 class IntervalNote(StrEnum):
@@ -226,9 +229,9 @@ def median_statistic(values: FloatArray, clusters: Clusters) -> tuple[float, Flo
         return float("nan"), np.full(len(clusters.counts), np.nan)
     order = np.argsort(values, kind="stable")
     ranked, index = values[order], clusters.index[order]
-    # The ranked pairs are cut into blocks of about sqrt(N): first the block that holds the middle is found from how
-    # many pairs of each group every block has, then the place in it.
-    width = math.ceil(math.sqrt(len(ranked)))
+    # The ranked pairs are cut into blocks: first the block that holds the middle is found from how many pairs of each
+    # group every block has, then the place in it. So many blocks that both cost about the same.
+    width = math.ceil(math.sqrt(len(ranked) * clusters.groups / _PRODUCTS_PER_PLACE))
     blocks = -(-len(ranked) // width)
     cells = index * blocks + np.arange(len(index)) // width
     held = np.bincount(cells, minlength=clusters.groups * blocks).reshape(clusters.groups, blocks)
@@ -238,8 +241,12 @@ def median_statistic(values: FloatArray, clusters: Clusters) -> tuple[float, Flo
     # Positions of the two middle pairs, counted from 1, in the resample written out in full.
     lower, upper = np.floor((total + 1) / 2), np.floor(total / 2 + 1)
     ranking = _Ranking(ranked, index, width, reached, clusters.counts)
-    middle = ranking.at(np.arange(len(total)), lower, upper)
-    return float(np.median(values)), np.where(total > 0, middle.mean(axis=0), np.nan)
+    middle = np.empty(len(total))
+    step = max(1, _PLACES_AT_ONCE // width)
+    for start in range(0, len(total), step):
+        part = np.arange(start, min(start + step, len(total)))
+        middle[part] = ranking.at(part, lower[part], upper[part]).mean(axis=0)
+    return float(np.median(values)), np.where(total > 0, middle, np.nan)
 
 
 @dataclass(frozen=True)

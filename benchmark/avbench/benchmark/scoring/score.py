@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from avbench.benchmark.data.dataset import PairDataset
+from avbench.benchmark.data.dataset import LABEL_COLUMNS, PairDataset, labels_of
 from avbench.benchmark.metrics.spec import load_metrics_spec
 from avbench.benchmark.predictions.file import CLEAN_CONDITION, Predictions, Status, check_known
 from avbench.benchmark.scoring.bootstrap import Clusters, Difference, Estimate, difference, draw_clusters, ungrouped
@@ -251,7 +251,12 @@ def threshold_or_default(baseline_threshold_m: float | None) -> float:
     return load_metrics_spec().baseline_threshold_m if baseline_threshold_m is None else baseline_threshold_m
 
 
-def group_ids(dataset: PairDataset, split: str, limit: int | None) -> list[str]:
-    """The group of every pair of a split, or of its first `limit`."""
-    ids: list[str] = dataset.table(split, ("group_id",), limit=limit).column("group_id").to_pylist()
-    return ids
+def labels_and_groups(dataset: PairDataset, split: str, limit: int | None = None) -> tuple[Labels, list[str]]:
+    """Labels and groups of every pair of a split, or of its first `limit`, read at once.
+
+    Raises:
+        InputError: There is no such split, a shard is damaged, a pair is there twice, or a label is no pose.
+    """
+    table = dataset.table(split, (*LABEL_COLUMNS, "group_id"), limit=limit)
+    groups: list[str] = table.column("group_id").to_pylist()
+    return Labels.of(labels_of(table, f"{dataset.folder}: split {split}")), groups
