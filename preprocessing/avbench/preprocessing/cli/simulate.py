@@ -1,14 +1,19 @@
-"""The verb `avbench simulate`: parse, call the simulator, print."""
+"""The command `avbench simulate`: parse, call the simulator, print."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from avbench.preprocessing.base.errors import InputError
+
+if TYPE_CHECKING:
+    from avbench.preprocessing.simulate.scene.world import RecordingSettings
 
 _CONFIGURATIONS = ("main", "rigs", "moving", "reverberant")
 _SPLITS = ("train", "val", "test")
@@ -63,53 +68,17 @@ def simulate(
     avbench simulate recordings/ --recordings 20 --seed 7
     avbench simulate sim-v1/ --standard --split test
     """
-    fixed = {"--seed": seed, "--seconds": seconds, "--size": size, "--fps": fps, "--rate": rate}
-    given = [name for name, value in (*fixed.items(), ("--shutter-ms", shutter_ms)) if value is not None]
-    if standard and given:
-        raise InputError(
-            "avbench simulate --standard",
-            found=", ".join(given),
-            expected="none of them",
-            hint="the standard fixes them; leave --standard out to choose",
-        )
-    width, height = _parse_size(size or "320x240")
+    given = {"--seed": seed, "--seconds": seconds, "--size": size, "--fps": fps, "--rate": rate}
+    given = {name: value for name, value in {**given, "--shutter-ms": shutter_ms}.items() if value is not None}
+    if standard:
+        tasks = _standard_tasks(out, list(given), split, configuration, recordings)
+    else:
+        tasks = _own_tasks(out, given, split, configuration, recordings)
 
     from tqdm import tqdm
 
     from avbench.preprocessing.simulate.generate import generate, missing
-    from avbench.preprocessing.simulate.scene.world import Configuration, RecordingSettings
-    from avbench.preprocessing.simulate.standard import standard_recordings
 
-    chosen = None if configuration is None else Configuration(configuration)
-    if standard:
-        wanted = standard_recordings(split, chosen, recordings)
-        if not wanted:
-            raise InputError(
-                "avbench simulate --standard",
-                found=f"--config {configuration} --split {split}",
-                expected="a part of the standard",
-                hint="only main has training and validation splits",
-            )
-        tasks = [(out / settings.configuration, settings) for settings in wanted]
-    else:
-        tasks = [
-            (
-                out,
-                RecordingSettings(
-                    seed=seed or 0,
-                    split=split or "",
-                    index=index,
-                    configuration=chosen or Configuration.MAIN,
-                    duration_s=seconds or 6.0,
-                    fps=fps or 10,
-                    width_px=width,
-                    height_px=height,
-                    sample_rate_hz=rate or 16000,
-                    shutter_s=(shutter_ms or 0.0) / 1000.0,
-                ),
-            )
-            for index in range(recordings or 4)
-        ]
     remaining = missing(tasks)
     bar = tqdm(total=len(tasks), initial=len(tasks) - len(remaining), unit="recording", file=sys.stderr, disable=None)
     with bar:
@@ -121,6 +90,58 @@ def simulate(
         write_preview(out / "preview.png", tasks[:4])
         click.echo(f"contact sheet: {out / 'preview.png'}")
     click.echo(f"{len(tasks)} simulated recordings in {out} ({len(tasks) - len(remaining)} were there already)")
+
+
+def _standard_tasks(
+    out: Path, given: list[str], split: str | None, configuration: str | None, recordings: int | None
+) -> list[tuple[Path, RecordingSettings]]:
+    """Folder and settings of each recording of the standard that is asked for."""
+    from avbench.preprocessing.simulate.scene.world import Configuration
+    from avbench.preprocessing.simulate.standard import standard_recordings
+
+    if given:
+        raise InputError(
+            "avbench simulate --standard",
+            found=", ".join(given),
+            expected="none of them",
+            hint="the standard fixes them; leave --standard out to choose",
+        )
+    wanted = standard_recordings(split, None if configuration is None else Configuration(configuration), recordings)
+    if not wanted:
+        raise InputError(
+            "avbench simulate --standard",
+            found=f"--config {configuration} --split {split}",
+            expected="a part of the standard",
+            hint="only main has training and validation splits",
+        )
+    return [(out / settings.configuration, settings) for settings in wanted]
+
+
+def _own_tasks(
+    out: Path, given: Mapping[str, Any], split: str | None, configuration: str | None, recordings: int | None
+) -> list[tuple[Path, RecordingSettings]]:
+    """Folder and settings of each recording, with what the options say."""
+    from avbench.preprocessing.simulate.scene.world import Configuration, RecordingSettings
+
+    width, height = _parse_size(given.get("--size", "320x240"))
+    return [
+        (
+            out,
+            RecordingSettings(
+                seed=given.get("--seed", 0),
+                split=split or "",
+                index=index,
+                configuration=Configuration.MAIN if configuration is None else Configuration(configuration),
+                duration_s=given.get("--seconds", 6.0),
+                fps=given.get("--fps", 10),
+                width_px=width,
+                height_px=height,
+                sample_rate_hz=given.get("--rate", 16000),
+                shutter_s=given.get("--shutter-ms", 0.0) / 1000.0,
+            ),
+        )
+        for index in range(recordings or 4)
+    ]
 
 
 def _parse_size(text: str) -> tuple[int, int]:

@@ -40,24 +40,41 @@ def render_card(manifest: Manifest, title: str) -> str:
         title: Its name.
     """
     pairs = sum(recording.prepared.rows for recording in manifest.recordings)
-    simulated = sum(r.prepared.rows for r in manifest.recordings if r.prepared.pose_source == SIMULATED)
+    parts = (
+        ["---", *_yaml_head(manifest, title, pairs), "---"],
+        [f"# {markdown_text(title)}"],
+        *_introduction(manifest, pairs),
+        _splits(manifest),
+        ["No group (place, take or wearer) is in two splits."],
+        *_reading(title),
+        ["## Where it comes from"],
+        [
+            "| source | poses | scale | sound | licence | recordings | pairs |",
+            "|---|---|---|---|---|---:|---:|",
+            *_origins(manifest.recordings),
+        ],
+        ["## Conventions"],
+        [f"- {name}: {text}" for name, text in CONVENTIONS.items()],
+        *_columns(),
+        *_making(manifest),
+    )
+    return "\n\n".join("\n".join(part) for part in parts) + "\n"
+
+
+def _introduction(manifest: Manifest, pairs: int) -> list[list[str]]:
     derived = manifest.settings.get(DERIVED)
     made_by = "avbench prepare" if derived is None else derived["made_by"]
-    lines = [
-        "---",
-        *_yaml_head(manifest, title, pairs),
-        "---",
-        "",
-        f"# {markdown_text(title)}",
-        "",
-        (
-            "Pairs of video frames, the sound around each, and the relative pose of the camera, made by "
-            f"{markdown_code(made_by)}."
-        ),
-        "",
-        *([] if derived is None else [f"**{markdown_text(derived['statement'])}**", ""]),
-        _origin(pairs, simulated),
-        "",
+    what = (
+        "Pairs of video frames, the sound around each, and the relative pose of the camera, made by "
+        f"{markdown_code(made_by)}."
+    )
+    simulated = sum(r.prepared.rows for r in manifest.recordings if r.prepared.pose_source == SIMULATED)
+    statement = [] if derived is None else [[f"**{markdown_text(derived['statement'])}**"]]
+    return [[what], *statement, [_origin(pairs, simulated)]]
+
+
+def _splits(manifest: Manifest) -> list[str]:
+    return [
         "| split | pairs | recordings | groups | MB |",
         "|---|---:|---:|---:|---:|",
         *(
@@ -65,48 +82,53 @@ def render_card(manifest: Manifest, title: str) -> str:
             f"| {size['bytes'] / 1e6:.1f} |"
             for name, size in manifest.splits().items()
         ),
-        "",
-        "No group (place, take or wearer) is in two splits.",
-        "",
-        "## Reading it",
-        "",
-        "```python",
-        "from datasets import load_dataset",
-        f"pairs = load_dataset({json.dumps(f'path/to/{one_line(title)}', ensure_ascii=False)})",
-        "```",
-        "",
-        "Sound is delivered as bytes of FLAC or WAV: decode them with a library that keeps every channel (soundfile).",
-        'The audio decoder of `datasets` averages the channels in `["array"]`, so it is switched off here.',
-        "",
-        "## Where it comes from",
-        "",
-        "| source | poses | scale | sound | licence | recordings | pairs |",
-        "|---|---|---|---|---|---:|---:|",
-        *_origins(manifest.recordings),
-        "",
-        "## Conventions",
-        "",
-        *(f"- {name}: {text}" for name, text in CONVENTIONS.items()),
-        "",
-        "## Columns",
-        "",
-        "Models may see columns of the role `input` only.",
-        "",
-        "| column | type | role | unit | |",
-        "|---|---|---|---|---|",
-        *(f"| {c.name} | {_type(str(c.arrow_type))} | {c.role} | {c.unit} | {c.description} |" for c in COLUMNS),
-        "",
-        "## How it was made",
-        "",
-        f"Schema version {SCHEMA_VERSION}, data set fingerprint `{manifest.dataset_fingerprint}`.",
-        "`manifest.json` has the hash of every shard and says what became of every recording.",
-        "",
-        "```json",
-        json.dumps({**manifest.settings, "packing": manifest.packing}, indent=1, ensure_ascii=False),
-        "```",
-        "",
     ]
-    return "\n".join(lines)
+
+
+def _reading(title: str) -> list[list[str]]:
+    return [
+        ["## Reading it"],
+        [
+            "```python",
+            "from datasets import load_dataset",
+            f"pairs = load_dataset({json.dumps(f'path/to/{one_line(title)}', ensure_ascii=False)})",
+            "```",
+        ],
+        [
+            (
+                "Sound is delivered as bytes of FLAC or WAV: decode them with a library that keeps every channel "
+                "(soundfile)."
+            ),
+            'The audio decoder of `datasets` averages the channels in `["array"]`, so it is switched off here.',
+        ],
+    ]
+
+
+def _columns() -> list[list[str]]:
+    return [
+        ["## Columns"],
+        ["Models may see columns of the role `input` only."],
+        [
+            "| column | type | role | unit | |",
+            "|---|---|---|---|---|",
+            *(f"| {c.name} | {_type(str(c.arrow_type))} | {c.role} | {c.unit} | {c.description} |" for c in COLUMNS),
+        ],
+    ]
+
+
+def _making(manifest: Manifest) -> list[list[str]]:
+    return [
+        ["## How it was made"],
+        [
+            f"Schema version {SCHEMA_VERSION}, data set fingerprint `{manifest.dataset_fingerprint}`.",
+            "`manifest.json` has the hash of every shard and says what became of every recording.",
+        ],
+        [
+            "```json",
+            json.dumps({**manifest.settings, "packing": manifest.packing}, indent=1, ensure_ascii=False),
+            "```",
+        ],
+    ]
 
 
 def _yaml_head(manifest: Manifest, title: str, pairs: int) -> list[str]:

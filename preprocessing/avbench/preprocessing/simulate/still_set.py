@@ -139,13 +139,7 @@ def make_still(
             `out` holds something else.
         OutputError: The disk is full or cannot be written to; finished recordings are kept.
     """
-    source = read_manifest(data)
-    if source is None:
-        raise InputError(
-            data, found="no manifest", expected="a data set made by `avbench prepare` from simulated recordings"
-        )
-    if data.resolve() == out.resolve():
-        raise InputError(out, found="the source itself", expected="another folder", hint="choose one with -o")
+    source = _source(data, out)
     chosen = {one.prepared.recording_id: one for one in _chosen(data, source, splits, every)}
     rooms = {name: read_settings(recordings, name) for name in chosen}
     settings = _StillSettings(source)
@@ -163,16 +157,7 @@ def make_still(
         spans = {name: _spans(out, one) for name, one in there.items()}
         total = sum(one.prepared.rows for one in chosen.values())
         progress(sum(made.rows for made in prepared.values()), total)
-        tasks = [
-            _Task(
-                source=one.prepared,
-                spans=_spans(data, one),
-                settings=rooms[name],
-                part=parts_folder(out) / f"{_fingerprint(one.prepared, rooms[name])}.parquet",
-            )
-            for name, one in chosen.items()
-            if name not in there
-        ]
+        tasks = [_task(data, out, one, rooms[name]) for name, one in chosen.items() if name not in there]
         made = 0
         for part in _run(tasks, jobs):
             prepared[part.prepared.recording_id] = part.prepared
@@ -190,6 +175,27 @@ def make_still(
         packed = before is None or bool(damaged) or not holds(before, contents)
         manifest = assemble(out, contents, stage) if before is None or packed else describe(out, before, contents)
     return StillResult(manifest, made, len(chosen) - made, packed)
+
+
+def _source(data: Path, out: Path) -> Manifest:
+    """The manifest of the data set that another is made from."""
+    source = read_manifest(data)
+    if source is None:
+        raise InputError(
+            data, found="no manifest", expected="a data set made by `avbench prepare` from simulated recordings"
+        )
+    if data.resolve() == out.resolve():
+        raise InputError(out, found="the source itself", expected="another folder", hint="choose one with -o")
+    return source
+
+
+def _task(data: Path, out: Path, recording: PackedRecording, settings: RecordingSettings) -> _Task:
+    return _Task(
+        source=recording.prepared,
+        spans=_spans(data, recording),
+        settings=settings,
+        part=parts_folder(out) / f"{_fingerprint(recording.prepared, settings)}.parquet",
+    )
 
 
 def _chosen(data: Path, source: Manifest, splits: Sequence[str], every: int) -> list[PackedRecording]:
