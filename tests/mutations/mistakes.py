@@ -29,7 +29,7 @@ MISTAKES = (
         "predictions are taken in the order of the file",
         "benchmark/scoring/score.py",
         "rows[condition[known], pair[known]] = known",
-        "rows[condition[known], known % len(names)] = known",
+        "rows[condition[known], known % len(self.labels)] = known",
         (f"{SCORING}::test_answers_are_found_by_the_name_of_their_pair_and_their_condition",),
     ),
     Mistake(

@@ -309,8 +309,9 @@ def _largest_drawn(largest: FloatArray, counts: FloatArray) -> FloatArray:
     """(B,) largest of (groups,) values, none negative, among the groups that each resample holds."""
     likely = np.argsort(-largest, kind="stable")[:_LIKELY_LARGEST]
     held = counts[:, likely] > 0
-    found = np.where(held, largest[likely], 0.0).max(axis=1, initial=0.0)
-    rest = np.flatnonzero(~held.any(axis=1))
+    first = np.argmax(held, axis=1)  # the likely groups fall from the largest on
+    found = largest[likely[first]]
+    rest = np.flatnonzero(~held[np.arange(len(first)), first])
     found[rest] = np.where(counts[rest] > 0, largest, 0.0).max(axis=1, initial=0.0)
     return np.asarray(found)
 

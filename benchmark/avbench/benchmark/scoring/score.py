@@ -13,8 +13,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from avbench.benchmark.data.dataset import LABEL_COLUMNS, PairDataset, labels_of
@@ -185,12 +183,12 @@ class ScoredRun:
     @cached_property
     def _rows(self) -> dict[str, NDArray[np.int64]]:
         """By condition, (N,) row of each pair, -1 where there is none."""
-        names = pa.array(self.labels.pair_id, pa.string())
-        place = pc.index_in(pa.array(self.predictions.pair_id, pa.string()), value_set=names)
-        pair = place.fill_null(-1).to_numpy(zero_copy_only=False)
-        encoded = pa.array(self.predictions.condition, pa.string()).dictionary_encode()
-        condition, kinds = encoded.indices.to_numpy(zero_copy_only=False), encoded.dictionary.to_pylist()
-        rows = np.full((len(kinds), len(names)), -1, dtype=np.int64)
+        place = {name: number for number, name in enumerate(self.labels.pair_id)}
+        kinds = {name: number for number, name in enumerate(self.predictions.conditions)}
+        count = len(self.predictions)
+        pair = np.fromiter((place.get(name, -1) for name in self.predictions.pair_id), np.int64, count)
+        condition = np.fromiter((kinds[name] for name in self.predictions.condition), np.int64, count)
+        rows = np.full((len(kinds), len(self.labels)), -1, dtype=np.int64)
         known = np.flatnonzero(pair >= 0)
         rows[condition[known], pair[known]] = known
         return dict(zip(kinds, rows, strict=True))
