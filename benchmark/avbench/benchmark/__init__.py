@@ -1,1 +1,1 @@
-"""First floor: shards in, predictions and scores out."""
+"""Benchmark: shards in, predictions and scores out."""

@@ -1,1 +1,1 @@
-"""Top floor: predictions in, a public board out."""
+"""Leaderboards: predictions in, a public board out."""

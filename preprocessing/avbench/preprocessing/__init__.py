@@ -1,1 +1,1 @@
-"""Ground floor: recordings in, shards of frame pairs out."""
+"""Preprocessing: recordings in, shards of frame pairs out."""

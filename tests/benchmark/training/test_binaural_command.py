@@ -128,7 +128,7 @@ def test_it_reports_what_two_ears_have_over_one(trained: tuple[Path, str]) -> No
         assert one["below_no_difference_percent"]["value"] == pytest.approx(share)
         low, high = (one["below_no_difference_percent"][end] for end in ("low", "high"))
         assert low < share < high
-    probe = test["azimuth_probe"]["told apart"]
+    probe = test["azimuth_probe"]["distinguished"]
     medians = [probe[f"{name}_median_error_deg"]["value"] for name in ("binaural", "monaural")]
     assert probe["below_monaural_percent"]["value"] == pytest.approx(100 * (1 - medians[0] / medians[1]))
     assert medians[0] < 0.8 * medians[1]

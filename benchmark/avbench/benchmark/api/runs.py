@@ -295,7 +295,7 @@ def score(
         baseline_threshold_m: Shorter metric baselines have no direction; None for the specification's.
 
     Raises:
-        InputError: The arrays are of another shape, or the pairs are handed out without labels.
+        InputError: The arrays are of another shape, or the pairsare published without labels.
 
     Examples:
         >>> avbench.score(rotations, translations, data["test"]).table()

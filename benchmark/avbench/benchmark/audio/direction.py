@@ -144,8 +144,8 @@ class DirectionSpectrum:
             line = f"{self.method} of {len(self.channels)} channels in {self.axes} axes"
             line += {
                 Ambiguity.NONE: "",
-                Ambiguity.MIRROR: ", the two sides of the array's plane cannot be told apart",
-                Ambiguity.CONE: ", front and back cannot be told apart",
+                Ambiguity.MIRROR: ", the two sides of the array's plane cannot be distinguished",
+                Ambiguity.CONE: ", front and back cannot be distinguished",
             }[self.ambiguity]
             line += ", distance of the channels assumed" if self.nominal_geometry else ""
         return f"{line} [{faults}]" if faults else line

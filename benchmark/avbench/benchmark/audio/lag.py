@@ -2,8 +2,8 @@
 
 The lag tells on which cone around the interaural axis (the line from the left to the right channel) a sound lies, and
 no more: front and back, up and down give the same lag. The azimuth spectra made here are therefore the same in front
-and behind, and whoever uses them is told so (`features.Ambiguity`). Which angle a lag means depends on the distance of
-the channels; where that is not known a nominal one is assumed, and that is told too.
+and behind, which `features.Ambiguity` states. Which angle a lag means depends on the distance of
+the channels; where that is not known a nominal one is assumed, which is stated too.
 
 A positive lag means that the right channel hears the sound first: the sound is on the right, its azimuth positive.
 """

@@ -1,4 +1,4 @@
-"""The verb `avbench binaural`: parse, call the study, print."""
+"""The command `avbench binaural`: parse, call the study, print."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verb `corrupt`."""
+"""The command `avbench corrupt`: parse, call, print."""
 
 from __future__ import annotations
 

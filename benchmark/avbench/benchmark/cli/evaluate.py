@@ -93,7 +93,7 @@ def evaluate(
     """Run a model over a prepared data set and score what it answers.
 
     Writes predictions.parquet, score.json and run.json, probes.json with --probes, and report.html. The same command
-    continues a run that was interrupted. Of a split that was handed out without labels, predictions.parquet and
+    continues a run that was interrupted. Of a split thatwas published without labels, predictions.parquet and
     run.json are written and the rest is left out. A model that answers no pair at all, or fails on more than --fail-on
     allows, makes the exit code 1; what was written stays.
 

@@ -1,4 +1,4 @@
-"""The verb `reference`."""
+"""The command `avbench reference`: parse, call, print."""
 
 from __future__ import annotations
 

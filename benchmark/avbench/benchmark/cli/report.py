@@ -1,4 +1,4 @@
-"""The verb `report`."""
+"""The command `avbench report`: parse, call, print."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verb `avbench train`: parse, call the training, print."""
+"""The command `avbench train`: parse, call the training, print."""
 
 from __future__ import annotations
 

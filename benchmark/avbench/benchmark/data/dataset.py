@@ -150,7 +150,7 @@ class PairDataset:
         return sum(record.rows for record in self.records if record.split == split)
 
     def lacking_labels(self, split: str) -> list[str]:
-        """Names of the label columns that a split was handed out without, in schema order; none if it has them all.
+        """Names of the label columns that a split was published without, in schema order; none if it has them all.
 
         Raises:
             InputError: There is no such split, or a shard is missing or damaged.
@@ -164,7 +164,7 @@ class PairDataset:
         What is read is compared with the hashes in the manifest: a single flipped bit is found.
 
         Raises:
-            MissingLabelsError: A column is missing because the split was handed out without labels.
+            MissingLabelsError: A column is missing because the splitwas published without labels.
             InputError: There is no such split, or a shard is missing, damaged or not the one of the manifest.
         """
         parts = []
@@ -269,7 +269,7 @@ class PairDataset:
         """Whole rows of a split, in order, pictures and clips as `{"bytes": ..., "path": None}`.
 
         Raises:
-            MissingLabelsError: The split was handed out without labels.
+            MissingLabelsError: The splitwas published without labels.
             InputError: There is no such split, or a shard is missing, damaged or not the one of the manifest.
         """
         for path, record in self._shards(split):

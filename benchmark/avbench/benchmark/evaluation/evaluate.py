@@ -29,7 +29,7 @@ class Evaluation:
 
     Attributes:
         run: What the model answered, and how the run went.
-        scored: Its scores; None where the pairs were handed out without labels.
+        scored: Its scores; None where the pairswere published without labels.
         probes: What came of listening probes, None where none were asked for.
         lacking: Label columns that the split lacks; empty where it was scored.
     """

@@ -109,7 +109,7 @@ def write_suite(
         out: Folder of the new data set.
         settings: How to write it.
         overwrite: Replace a suite that was written with other settings.
-        progress: Told how it goes.
+        progress: Called as the work proceeds.
 
     Raises:
         InputError: The source is damaged or has no such split, or `out` holds something else.

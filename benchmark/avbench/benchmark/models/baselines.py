@@ -1,4 +1,4 @@
-"""Models that look at nothing: the floors that every other one must clear."""
+"""Models that look at nothing: every other one must beat them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The classical two-view road: SIFT, robust matching, an essential matrix or a pure rotation.
+"""The classical two-view pipeline: SIFT, robust matching, an essential matrix or a pure rotation.
 
 Features are SIFT (Lowe, IJCV 2004) in their square-root form (Arandjelovic and Zisserman, CVPR 2012), matched by mutual
 nearest neighbours with Lowe's ratio test. The essential matrix comes from PoseLib's LO-RANSAC with non-linear

@@ -44,7 +44,7 @@ BUILT_IN: tuple[ModelEntry, ...] = (
     ModelEntry(
         name="identity",
         target="avbench.benchmark.models.baselines:Identity",
-        description="no rotation, straight ahead: the floor that a constant answer reaches",
+        description="no rotation, straight ahead: what a constant answer reaches",
         modalities=frozenset(),
         licence="Apache-2.0",
         parameters=0,
@@ -52,7 +52,7 @@ BUILT_IN: tuple[ModelEntry, ...] = (
     ModelEntry(
         name="mean-motion",
         target="avbench.benchmark.models.baselines:MeanMotion",
-        description="mean rotation and mean translation of the training split: the floor of a learned model",
+        description="mean rotation and mean translation of the training split: what a learned model must beat",
         modalities=frozenset(),
         needs=("training split",),
         licence="Apache-2.0",

@@ -202,7 +202,7 @@ def write_table(path: Path, table: pa.Table) -> None:
 
 
 def read_predictions(path: Path, asked: Asked | None = None) -> Predictions:
-    """Read and check a predictions file, whoever wrote it: Parquet or CSV, in any of the forms of `prediction_forms`.
+    """Read and check a predictions file of any writer: Parquet or CSV, in any of the forms of `prediction_forms`.
 
     Args:
         path: The file.

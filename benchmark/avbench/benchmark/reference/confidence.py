@@ -89,7 +89,7 @@ def confidence_quality(errors_deg: ArrayLike, confidence: ArrayLike, clusters: C
     for part, weights in _drawn_weights(clusters):
         drawn_auroc[part], drawn_area[part] = order.figures(weights)
     groups, pairs = len(np.unique(clusters.index)), len(errors)
-    # Without a pair above the median, as where most pairs failed, nothing can be told apart.
+    # Without a pair above the median, as where most pairs failed, no pairs can be ordered.
     told_apart = pairs if np.isfinite(auroc[0]) else 0
     ordered = Sampled(float(area[0]), drawn_area, groups, pairs, bounds=(0.0, 180.0))
     return ConfidenceQuality(

@@ -20,9 +20,9 @@ DIRECTION = "direction.mean_deg"
 SHOWN_METRICS = (ROTATION, "rotation.median_deg", DIRECTION, "total.auc@10", "total.auc@20")
 """Metrics of the score table."""
 COMPARED_METRICS = (ROTATION, DIRECTION, "total.auc@10", "total.auc@20")
-"""Metrics of which differences are told."""
+"""Metrics of which differences are shown."""
 GAIN_METRICS = (ROTATION, DIRECTION)
-"""Errors of which differences are also told in per cent; per cent of an AUC near zero mean nothing."""
+"""Errors of which differences are also shown in per cent; per cent of an AUC near zero mean nothing."""
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ def make_table(request: TableRequest, *, say: Callable[[str], None]) -> TableOut
 
     Args:
         request: What is wanted.
-        say: Told, in lines, what is left out and what was done before.
+        say: Called with lines on what is left out and what was done before.
 
     Raises:
         InputError: The data set, a model, a bundle or the suite is missing or damaged, the folder has runs of other

@@ -116,7 +116,7 @@ def plan_rows(
         weights: The bundle of the learned models, None for the shipped one.
         variants: Whether the variants of the bundle get rows too, and its models without up.
         can_fit: Whether there is a training split for models that learn from its labels.
-        say: Told what is left out.
+        say: Called with lines on what is left out.
 
     Raises:
         InputError: There is no such model or bundle, a model is named twice, or it cannot be run.

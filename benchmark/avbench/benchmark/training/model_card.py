@@ -306,7 +306,8 @@ def _limits(facts: Mapping[str, Any], entries: list[ModelEntry]) -> list[str]:
     if any(Modality.AUDIO in entry.modalities for entry in entries):
         lines.append(
             "With two channels, or without the positions of the microphones, sound tells little or nothing of "
-            "directions. Where pictures show nothing, a wrong but plausible sound cannot be told from the right one."
+            "directions. Where pictures show nothing, a wrong but plausible sound cannot be distinguished from the "
+            "right one."
         )
     if any(Modality.VISION in entry.modalities for entry in entries):
         lines.append("Pictures are cut to the network's aspect and shrunk; the far sides of wide ones are not seen.")

@@ -48,7 +48,7 @@ SUBMISSIONS_NAME = "submissions"
 ROTATION_RANKING = "rotation.mean_deg"
 TOTAL_RANKING = "total.auc@20"
 _REMAKE_HINT = (
-    "make the board anew with `avbench board create`, and hand in what lies in its folder submissions/ with "
+    "make the board anew with `avbench board create`, and submit what is in its folder submissions/ with "
     "`avbench submit`"
 )
 
@@ -285,7 +285,7 @@ def open_board(folder: Path) -> Board:
     except MissingFileError as error:
         hint = "make one with `avbench board create FOLDER --data DATA`"
         raise InputError(folder, found="no board", expected=f"a folder with {CONFIG_NAME}", hint=hint) from error
-    # Told before anything else: another version has other fields.
+    # Checked before anything else: another version has other fields.
     if fields.get("version", BOARD_VERSION) not in _READ_VERSIONS:
         raise InputError(
             f"{path}: version", found=in_words(fields["version"]), expected=repr(BOARD_VERSION), hint=_REMAKE_HINT

@@ -1,10 +1,10 @@
 """What a board publishes of a score: as many digits as mean something, and no more.
 
-Every digit of a mean over few pairs says something of each of them: who hands in answers that differ in one pair and
-reads full floating-point precision solves for the label of that pair. 0.01 degrees is finer than the labels of any
-recording are known and finer than the difference between two models that any board could show, so degrees and the area
-under the curve in percent have two decimals, and metres have three. Pages print these numbers as they are stored, and
-models whose rounded numbers are equal share a rank. Rounding does not replace a limit on the number of submissions:
+Every digit of a mean over few pairs says something of each of them: a submitter whose answers differ in one pair and
+who reads full floating-point precision can solve for the label of that pair. 0.01 degrees is finer than the labels of
+any recording are known and finer than the difference between two models that any board could show, so degrees and the
+area under the curve in percent have two decimals, and metres have three. Pages print these numbers as they are stored,
+and models whose rounded numbers are equal share a rank. Rounding does not replace a limit on the number of submissions:
 over few pairs even two decimals tell something.
 """
 

@@ -1,4 +1,4 @@
-"""What somebody hands in: a predictions file and who stands behind it."""
+"""A submission: a predictions file and who sends it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ LONGEST_URL = 2000
 
 @dataclass(frozen=True)
 class SubmissionInfo:
-    """Who hands in what.
+    """Who submits what.
 
     Attributes:
-        name: Name of the model as it shall stand on the board.
-        team: Who hands it in; may be empty.
+        name: Name of the model, as the board will show it.
+        team: Who submits it; may be empty.
         description: One or two sentences on the model; may be empty.
         url: Paper or code; may be empty.
 

@@ -1,4 +1,4 @@
-"""The verbs of the top floor; heavy packages are imported after parsing."""
+"""The commands `avbench submit` and `avbench board`; heavy packages are imported after parsing."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.command()
 @click.argument("predictions", type=_FILE)
 @click.option("--board", "board_folder", type=_FOLDER, required=True, help="Folder of the board.")
-@click.option("--name", required=True, help="Name of the model as it shall stand on the board.")
-@click.option("--team", default="", help="Who hands it in.")
+@click.option("--name", required=True, help="Name of the model, as the board will show it.")
+@click.option("--team", default="", help="Who submits it.")
 @click.option("--description", default="", help="One or two sentences on the model.")
 @click.option("--url", default="", help="Paper or code.")
 def submit(predictions: Path, board_folder: Path, name: str, team: str, description: str, url: str) -> None:
-    """Hand in PREDICTIONS to a board, which scores them itself.
+    """Submit PREDICTIONS to a board, which scores them itself.
 
     The predictions must answer every pair of the board's split; a file that does not is refused and the board stays
     as it is.

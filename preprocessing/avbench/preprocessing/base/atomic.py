@@ -1,7 +1,7 @@
 """Files that are either whole or not there: written under a temporary name, flushed, renamed.
 
-A temporary file is locked while its writer lives, by whatever it ends. So what a killed run left behind can be told
-from what is being written right now, also on a disk that several machines share.
+A temporary file is locked while its writer lives, however it ends. So what a killed run left behind can be
+distinguished from what is being written right now, also on a disk that several machines share.
 """
 
 from __future__ import annotations

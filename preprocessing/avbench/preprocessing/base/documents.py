@@ -1,6 +1,6 @@
 """JSON and TOML documents, read into frozen dataclasses: the one place where a file's structure is checked.
 
-A dataclass states what a document must hold; whoever reads it gets that or an `InputError` that names the file and the
+A dataclass states what a document must hold; a reader gets that or an `InputError` that names the file and the
 field, what was found and what was expected. Nothing is converted: a number in quotes is text, `true` is no number.
 
     @dataclass(frozen=True)

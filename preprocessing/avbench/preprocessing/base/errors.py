@@ -1,4 +1,4 @@
-"""Problems that a user can fix, each told in one line.
+"""Problems that a user can fix, each in one line.
 
 Everything else keeps its traceback: a traceback is a mistake of ours, an `AvbenchError` is a fact about somebody's
 input and says what to do next.

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-# What must be told apart to see where a comment begins and whether a string stands alone. Strings of the same quotes
+# What must be distinguished to see where a comment begins and whether a string stands alone. Strings of the same quotes
 # inside the braces of an f-string (Python 3.12) are not foreseen; this package runs on 3.11.
 _TOKEN = re.compile(
     r"""(?:\b[rRbBfFuU]{1,2}(?=["']))?"""

@@ -135,7 +135,7 @@ def check_positions(path: Path, position: FloatArray, scale: Scale, *, has_lever
 
 # --- against the video ----------------------------------------------------------------------------------------------
 
-_MIN_COVERED_SHARE = 0.5  # of the frames; below it the user is told
+_MIN_COVERED_SHARE = 0.5  # of the frames; below it there is a note
 _AT_ZERO_NS = 1_000_000
 
 

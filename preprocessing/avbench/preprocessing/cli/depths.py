@@ -1,4 +1,4 @@
-"""The verb `avbench depths`: parse, call, print."""
+"""The command `avbench depths`: parse, call, print."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The `avbench` command: one group, whose verbs each floor contributes through the entry points `avbench.commands`.
+"""The `avbench` program: one group, to which each area adds its commands through the entry points `avbench.commands`.
 
 Modules named by the entry points import nothing heavy at their top, so that `avbench --help` answers at once.
 """
@@ -26,16 +26,16 @@ _BROKEN_PIPE = 141  # what a shell reports of a program that such a pipe ended
 _COMPLETION_VARIABLE = "_AVBENCH_COMPLETE"
 
 
-class FloorGroup(click.Group):
+class EntryPointGroup(click.Group):
     """A click group whose commands are looked up in the entry points and loaded when they are asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names of all installed verbs, sorted."""
+        """Names of all installed commands, sorted."""
         del ctx
         return sorted({point.name for point in _command_points()})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Load one verb; None if no installed package offers it."""
+        """Load one command; None if no installed package offers it."""
         del ctx
         for point in _command_points():
             if point.name == cmd_name:
@@ -52,7 +52,7 @@ def _load(point: EntryPoint) -> click.Command:
 
 
 def _broken(point: EntryPoint, why: str) -> click.Command:
-    """Stands in for a verb that cannot be loaded, so that a broken plug-in does not take the others with it."""
+    """Stands in for a command that cannot be loaded, so that a broken plug-in does not take the others with it."""
 
     def fail(**_: object) -> None:
         raise AvbenchError(f"the command {point.name} ({point.value}) cannot be loaded: {why}; reinstall its package")
@@ -64,7 +64,7 @@ def _command_points() -> tuple[EntryPoint, ...]:
     return tuple(entry_points(group=COMMAND_GROUP))
 
 
-@click.group(cls=FloorGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=EntryPointGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(version("avbench"), prog_name="avbench")
 def cli() -> None:
     """Audio-visual relative camera pose: prepare data, evaluate models, submit to a board.
@@ -111,7 +111,7 @@ def _ignored(_: threading.ExceptHookArgs) -> None:
 
 
 def main() -> None:
-    """Run the command line; what a user can mend ends as a line on standard error and exit code 1."""
+    """Run the command line; what a user can fix ends as a line on standard error and exit code 1."""
     # Worker processes that each start a full BLAS thread pool are tens of times slower than single-threaded ones.
     for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")

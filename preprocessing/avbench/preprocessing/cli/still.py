@@ -1,4 +1,4 @@
-"""The verb `avbench still`: parse, call, print."""
+"""The command `avbench still`: parse, call, print."""
 
 from __future__ import annotations
 

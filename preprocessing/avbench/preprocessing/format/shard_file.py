@@ -63,15 +63,15 @@ class ShardRecord:
 
 
 class MissingLabelsError(InputError):
-    """Columns of labels, or derived from labels, that a shard was handed out without."""
+    """Columns of labels, or derived from labels, that a shard was published without."""
 
     def __init__(self, path: Path, names: Collection[str]) -> None:
         super().__init__(
             path,
             found=f"no label columns {', '.join(names)}",
             expected="a data set with its labels",
-            hint="these pairs were handed out without the answers: use the data set that has them, or hand the "
-            "predictions in to its board with `avbench submit`",
+            hint="these pairs were published without the answers: use the data set that has them, or submit the "
+            "predictions to its board with `avbench submit`",
         )
 
 
@@ -98,13 +98,13 @@ def open_shard(
     Args:
         path: The shard.
         record: What the manifest says of it; size, footer and number of rows are then compared. A shard that was
-            handed out without labels has been written anew: it is compared by its number of rows only.
+            published without labels has been written anew: it is compared by its number of rows only.
         columns: Columns that will be read; None for all.
         whole: Whether they will be read of all rows: all bytes but those of pictures and clips are then hashed and
             compared with the record. Where labels are read, do not go without it.
 
     Raises:
-        MissingLabelsError: Asked columns are missing because the shard was handed out without labels.
+        MissingLabelsError: Asked columns are missing because the shardwas published without labels.
         InputError: There is no such file, it is no shard, of another version, damaged, or not the one of the manifest.
     """
     other_size = record is not None and _check_sealed(path, record)

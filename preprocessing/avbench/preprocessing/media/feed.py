@@ -51,7 +51,7 @@ def decode_all(container: Any, stream: Any, on_damage: Callable[[int], None]) ->
     Args:
         container: The container, just opened.
         stream: The stream.
-        on_damage: Is told the number of a packet that does not decode.
+        on_damage: Called with the number of a packet that does not decode.
 
     Yields:
         Video or audio frames.

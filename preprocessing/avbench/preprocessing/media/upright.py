@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from avbench.preprocessing.media.container import PYAV_MAJOR
 
-# Colour conversion takes all processors unless it is told otherwise; before PyAV 17 it has one thread and no option.
+# Colour conversion takes all processors unless the option says otherwise; before PyAV 17 there is one thread and no
+# option.
 _CONVERSION_THREADS: dict[str, int] = {"threads": 1} if PYAV_MAJOR >= 17 else {}
 
 

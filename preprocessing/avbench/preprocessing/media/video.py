@@ -88,7 +88,7 @@ class VideoFile:
 
         Args:
             indices: Strictly increasing indices into `time_ns`.
-            on_error: What to do with a frame that cannot be decoded: it is told the error and the frame is left out.
+            on_error: Called with the error of a frame that cannot be decoded, and the frame is left out.
                 None: the error is raised; the frames before it have been given by then, and those after it can be
                 read with another call.
 

@@ -135,7 +135,7 @@ def assemble(out: Path, contents: Contents, stage: Callable[[str], None]) -> Man
     Args:
         out: The output folder.
         contents: What to put there.
-        stage: Told what goes on.
+        stage: Called with the name of each step as it begins.
 
     Raises:
         OutputError: The disk is full, or gave back other rows than were written.

@@ -47,7 +47,7 @@ REFUSED_NAME = "refused.json"
 
 
 class Progress(Protocol):
-    """Told how a run goes on."""
+    """Callbacks that follow a run."""
 
     def start(self, total: int) -> None:
         """Recordings were found, this many."""
@@ -107,7 +107,7 @@ def prepare(
         options: How to read the source.
         jobs: Number of worker processes.
         remake: Replace a data set that was made in another way, or held other recordings.
-        progress: Told how it goes.
+        progress: Called as the work proceeds.
 
     Raises:
         InputError: The source holds nothing, the output folder holds something else, or a group asks for two splits.

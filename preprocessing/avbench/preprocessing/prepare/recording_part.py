@@ -295,7 +295,7 @@ def _unreadable(ref: RecordingRef, error: OSError) -> InputError:
 
 
 def _no_pairs(recording: Recording, counts: CandidateCounts, settings: PrepareSettings) -> InputError:
-    """Why there is not one pair, told by the first thing that left none."""
+    """Why there is not one pair: the first step that left none."""
     time_ns = recording.frames.time_ns
     pairs = settings.pairs
     if counts.in_gap == 0:

@@ -1,6 +1,6 @@
 """The conventions in which poses come, and their conversion to ours: camera-to-world, OpenCV camera axes, metres.
 
-A convention is stated by whoever made a file and never guessed from its numbers: a world-to-camera trajectory read as
+A convention is stated by the maker of a file and never guessed from its numbers: a world-to-camera trajectory read as
 camera-to-world still looks like a trajectory, and gives labels that depend on where the world's origin happens to be.
 """
 

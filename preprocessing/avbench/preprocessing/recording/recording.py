@@ -164,7 +164,7 @@ class Frame:
 
 
 ErrorHandler = Callable[[InputError], None]
-"""Told of a frame that cannot be decoded; the frame is then left out."""
+"""Called with the error of a frame that cannot be decoded; the frame is then left out."""
 
 
 class FrameSource(Protocol):
@@ -180,7 +180,7 @@ class FrameSource(Protocol):
 
         Args:
             indices: Which frames.
-            on_error: Told of a frame that cannot be decoded, which is then left out; None raises the error.
+            on_error: Called with the error of a frame that cannot be decoded, which is then left out; None raises it.
 
         Raises:
             InputError: A frame cannot be decoded and there is no `on_error`.

@@ -190,8 +190,8 @@ def pair_rows(
         poses: Poses of all its frames.
         indices: (K, 2) frames a and b of each pair, a before b, sorted by b and then a.
         settings: How to make them.
-        on_error: Told of a frame or a clip that cannot be read; pairs of such a frame are left out. None raises the
-            error.
+        on_error: Called with the error of a frame or a clip that cannot be read; pairs of such a frame are left out.
+            None raises the error.
 
     Yields:
         Rows of the schema; the split is `UNASSIGNED_SPLIT`.

@@ -4,8 +4,9 @@ One row a recording. In the view from above the camera's way runs from thin to t
 each frame shown; sources are discs (with the line they move along), furniture is grey. Beside it, one line a channel:
 the level of the sound over time, from -80 dBFS to 0, with the times of the frames marked. Then, azimuth over time: the
 direction spectra that a benchmark computes from the sound, under lines where the sources really are, seen from the
-wearer's heading. What draws the spectra is found through the entry points `avbench.preview_panels`, since the floor
-that knows directions stands above this one; without one the row ends with the levels.
+wearer's heading. What draws the spectra is found through the entry points `avbench.preview_panels`, since the
+benchmark, which computes them, imports this package and not the other way round; without one the row ends with the
+levels.
 """
 
 from __future__ import annotations

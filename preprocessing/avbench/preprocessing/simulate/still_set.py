@@ -132,7 +132,7 @@ def make_still(
         every: Take only the first of every so many groups (rooms) of a split, by name.
         jobs: Number of processes; 1 works in this one.
         progress: Called with the number of pairs that were done since the last call, and that of all.
-        stage: Told what goes on.
+        stage: Called with the name of each step as it begins.
 
     Raises:
         InputError: The data set has no manifest or no such split, the recordings are not those it was made from, or

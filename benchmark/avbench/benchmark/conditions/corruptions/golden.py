@@ -2,7 +2,7 @@
 
 The package carries the hashes of what every corruption makes of one synthetic picture, which is itself made with
 integers. `check_golden` does the same again on the user's machine; a run calls it before it starts, and a difference
-is told and stored with the result.
+is printed and stored with the result.
 """
 
 from __future__ import annotations

@@ -194,7 +194,7 @@ def _backbone_description(backbone: TwoViewBackbone) -> dict[str, Any]:
 
 
 def _sized(make: Callable[[], _Network], path: Path) -> _Network:
-    """A network of the sizes that a description states; sizes that make none are told in one line."""
+    """A network of the sizes that a description states; sizes that make none are an error of one line."""
     try:
         return make()
     except InputError:

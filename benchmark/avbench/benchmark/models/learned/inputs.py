@@ -20,7 +20,7 @@ from avbench.preprocessing.base.geometry import FloatArray, gravity_aligned_rota
 
 BANDS_HZ = ((300.0, 700.0), (700.0, 1200.0), (1200.0, 1900.0), (1900.0, 2800.0), (2800.0, 4200.0), (4200.0, 7000.0))
 MAP_SETTINGS = DirectionSettings(grid=DirectionGrid(azimuth_bins=72, elevation_deg=(-35.0, 0.0)), bands_hz=BANDS_HZ)
-"""Direction maps that the encoders compare: 72 azimuths, the horizon and the floor-ward cone, six bands."""
+"""Direction maps that the encoders compare: 72 azimuths, the horizon and the cone 35 degrees below it, six bands."""
 SPECTRUM_SETTINGS = DirectionSettings()
 """The 360-bin azimuth spectrum of the published model."""
 MIDDLE_S = 0.4

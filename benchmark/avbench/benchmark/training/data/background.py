@@ -17,7 +17,7 @@ from avbench.preprocessing.base.processes import become_worker, deaf_to_interrup
 def in_background(function: Callable[..., object], *arguments: Any) -> Iterator[None]:
     """Run a function of a module in a process of its own beside the block, whose end waits for it.
 
-    What it returns or raises is lost: it fills caches, and whoever reads them finds out. If the block raises, the
+    What it returns or raises is lost: it fills caches, and the reader of a cache finds out. If the block raises, the
     process is ended at once.
     """
     # A fresh process: a fork would copy locks that threads of other libraries hold.

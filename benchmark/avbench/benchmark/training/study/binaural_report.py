@@ -43,7 +43,7 @@ def report_text(study: BinauralStudy) -> str:
         "L1 of the predicted left-right difference, against predicting none",
         text_table(headers, differences),
         "",
-        "azimuth of the strongest source, median error of a linear probe in degrees (90 is chance where told apart)",
+        "azimuth of the strongest source, median error of a linear probe in degrees (90 is chance where distinguished)",
         text_table(["split", "front and back", "binaural", "monaural", "% below", "frames"], probes),
     ]
     notes = [*study.notes, *interval_notes(_estimates(study.splits))]
@@ -97,7 +97,7 @@ def _differences(split: HeldOutSplit) -> dict[str, DifferenceGain]:
 
 
 def _probes(split: HeldOutSplit) -> dict[str, ProbeErrors]:
-    return {"told apart": split.azimuth, "as one": split.folded_azimuth}
+    return {"distinguished": split.azimuth, "as one": split.folded_azimuth}
 
 
 def _estimates(splits: Sequence[HeldOutSplit]) -> list[Estimate]:

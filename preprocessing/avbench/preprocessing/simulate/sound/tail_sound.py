@@ -126,7 +126,7 @@ def add_diffuse_sound(
 def background_noise(rng: Generator, samples: int, sample_rate_hz: int) -> NDArray[np.float32]:
     """Noise (DIRECTIONS, samples) like that of ventilation and distant traffic, of unit power over all directions.
 
-    Its spectrum is flat up to 400 Hz and falls by 6 dB an octave above, down to a floor.
+    Its spectrum is flat up to 400 Hz and falls by 6 dB an octave above, down to a constant level.
     """
     white = rng.standard_normal((DIRECTIONS, samples), dtype=np.float32)
     pole = np.float32(np.exp(-2.0 * np.pi * 400.0 / sample_rate_hz))

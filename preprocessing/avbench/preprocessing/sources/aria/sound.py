@@ -4,7 +4,7 @@ Sound comes in blocks of 20 to 85 ms, each with the capture times of its samples
 
 - Gen 1 stores PCM: 32-bit samples of seven microphones.
 - Gen 2 stores one Opus packet a block (RFC 6716) with one mono stream a microphone. The `vrs` package does not decode
-  it and hands out the packet without saying where it ends, in a buffer as long as the decoded samples would be. All
+  it and gives the packet without saying where it ends, in a buffer as long as the decoded samples would be. All
   streams but the last tell their own length (RFC 6716, appendix B), so all but the last can be decoded. The last is
   the contact microphone, which is not part of the array anyway.
 

@@ -1,6 +1,6 @@
 """Reading VRS files of Aria glasses: tags, records of a stream, RGB frames.
 
-The container is read by the `vrs` package, which hands out image records as the bytes they are stored as: JPEG on
+The container is read by the `vrs` package, which gives image records as the bytes they are stored as: JPEG on
 Gen 1, H.265 or H.264 packets on Gen 2. They are decoded here.
 
 Times are capture stamps of the device clock in nanoseconds. For pictures the stamp is the middle of the exposure;
@@ -71,7 +71,7 @@ class VrsFile:
                     expected="a VRS file",
                     hint="copy it again from the device",
                 ) from error
-        # The library drops records it cannot reach and goes on; that it did is only told on standard error.
+        # The library drops records it cannot reach and continues; it says so on standard error only.
         if any(sign in messages() for sign in _SIGNS_OF_DAMAGE):
             raise InputError(
                 path,
@@ -225,7 +225,7 @@ class RgbFrames:
 
         Args:
             indices: Which frames.
-            on_error: Told of a frame that cannot be decoded, which is then left out; None raises the error.
+            on_error: Called with the error of a frame that cannot be decoded, which is then left out; None raises it.
 
         Raises:
             InputError: A record cannot be read or decoded and there is no `on_error`.
