@@ -64,7 +64,7 @@ def test_commands_that_need_labels_name_the_columns_in_one_line(handed_out: Path
         assert isinstance(result.exception, MissingLabelsError)
         line = str(result.exception)
         assert "found no label columns rotation_a_b, translation_a_b_m, scale, pose_source" in line
-        assert "handed out without the answers" in line
+        assert "published without the answers" in line
     assert not (tmp_path / "r.html").exists()
 
 

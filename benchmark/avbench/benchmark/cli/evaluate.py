@@ -168,8 +168,8 @@ def _print_not_scored(split: str, lacking: Sequence[str], plan: EvaluationPlan, 
 
     left_out = [SCORE_NAME, *([PROBES_NAME] if plan.probes else []), *([REPORT_NAME] if report else [])]
     click.echo(
-        f"not scored: the split {split} has no label columns {', '.join(lacking)}; these pairs were handed out without "
-        f"the answers; left out: {', '.join(left_out)}; hand the predictions in with `avbench submit`"
+        f"not scored: the split {split} has no label columns {', '.join(lacking)}; these pairs were published without "
+        f"the answers; left out: {', '.join(left_out)}; submit the predictions with `avbench submit`"
     )
 
 
