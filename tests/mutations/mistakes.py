@@ -21,7 +21,7 @@ DEPTHS = "tests/benchmark/training/test_depths_joined.py"
 TRAINING_PARTS = "tests/benchmark/training/test_training_parts.py"
 REPORT = "tests/benchmark/report/test_report.py"
 METRICS = "tests/benchmark/scoring/test_metric_conventions.py"
-STATISTICS = "tests/benchmark/scoring/test_statistics.py"
+SUMMARIES = "tests/benchmark/scoring/statistics/test_summaries.py"
 
 MISTAKES = (
     # Predictions and labels
@@ -258,10 +258,10 @@ MISTAKES = (
     ),
     Mistake(
         "an error at the threshold counts in the bootstrap of the AUC",
-        "benchmark/scoring/bootstrap.py",
-        "below = values < threshold_deg",
-        "below = values <= threshold_deg",
-        (f"{STATISTICS}::test_an_error_at_the_threshold_of_an_auc_is_no_recall",),
+        "benchmark/metrics/definitions.py",
+        "below = error_deg < threshold_deg",
+        "below = error_deg <= threshold_deg",
+        (f"{SUMMARIES}::test_an_error_at_the_threshold_of_an_auc_is_no_recall",),
     ),
     # Donors, probes and sounds
     Mistake(
@@ -319,14 +319,14 @@ MISTAKES = (
         "benchmark/scoring/score.py",
         "clean = self.errors(CLEAN_CONDITION)",
         "clean = self.errors(self.conditions[0])",
-        (f"{INTERVALS}::test_a_change_that_is_the_same_for_every_pair_is_known_exactly",),
+        (f"{INTERVALS}::test_a_change_that_is_the_same_for_every_pair_is_told_without_an_interval",),
     ),
     Mistake(
         "a change from clean has the wrong sign",
         "benchmark/scoring/score.py",
         "difference(errors.sampled(metric, self.clusters), clean.sampled(metric, self.clusters))",
         "difference(clean.sampled(metric, self.clusters), errors.sampled(metric, self.clusters))",
-        (f"{INTERVALS}::test_a_change_that_is_the_same_for_every_pair_is_known_exactly",),
+        (f"{INTERVALS}::test_a_change_that_is_the_same_for_every_pair_is_told_without_an_interval",),
     ),
     Mistake(
         "conditions that a model cannot see share the answers of the first of all",

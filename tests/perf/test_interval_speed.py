@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from avbench.benchmark.metrics.definitions import auc_percent
-from avbench.benchmark.scoring.bootstrap import auc_statistic, draw_clusters, median_statistic
+from avbench.benchmark.scoring.bootstrap import draw_clusters
+from avbench.benchmark.scoring.statistics.summaries import prepare_auc, prepare_median
 
 PAIRS, GROUPS, RESAMPLES = 2500, 250, 2000
 
@@ -22,12 +23,12 @@ def test_resampling_by_counts_is_far_faster_than_drawing_pairs(name: str) -> Non
     errors = np.random.default_rng(1).exponential(8, PAIRS)
     clusters = draw_clusters([f"g{i % GROUPS}" for i in range(PAIRS)], resamples=RESAMPLES)
     counts = clusters.counts.astype(int)
-    fast = median_statistic if name == "median" else auc_statistic(10.0)
+    fast = prepare_median if name == "median" else prepare_auc(10.0)
     plain = np.median if name == "median" else (lambda values: auc_percent(values, 10.0))
     spent = {"counts": 0.0, "pairs": 0.0}
     for _ in range(2):
         started = time.process_time()
-        _, drawn = fast(errors, clusters)
+        drawn = fast(errors, clusters.index, clusters.groups).of(clusters.counts)
         spent["counts"] += time.process_time() - started
         started = time.process_time()
         written = np.array([plain(np.repeat(errors, row[clusters.index])) for row in counts])

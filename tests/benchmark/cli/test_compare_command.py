@@ -85,10 +85,12 @@ def test_folders_and_files_are_compared_with_numbers_worked_out_by_hand(runs: tu
     fog = rows["fog-5", "rotation.mean_deg"]
     assert fog["a"]["value"] == pytest.approx(5.5)
     assert fog["b"]["value"] == pytest.approx(10.5)
-    # Every pair, and so every resample, differs by 5.
-    assert [fog["difference"][key] for key in ("value", "low", "high")] == pytest.approx([-5.0] * 3)
+    # Every pair differs by 5: resamples have no spread, but only one exchange in 2048 differs by so much.
+    assert fog["difference"]["value"] == pytest.approx(-5.0)
+    assert [fog["difference"][key] for key in ("low", "high")] == [None, None]
+    assert fog["difference"]["note"].startswith("the same in every resample")
+    assert fog["difference"]["family_p_value"] == fog["family_p_value"] == found["smallest_p"] == 2.0**-11
     assert fog["better"] == "a"
-    assert fog["difference"]["note"].startswith("few groups")
     # On clean pictures the runs differ by a quarter of a degree, less than the label is known to.
     wins = {(one["condition"], one["quantity"]): one for one in found["wins"]}
     assert wins["clean", "rotation"]["ties"] == PAIRS
@@ -111,14 +113,14 @@ def test_a_condition_and_a_metric_are_a_family_of_one(runs: tuple[Path, Path], d
 def test_tables_are_printed_for_a_terminal_and_in_markdown(runs: tuple[Path, Path], data: Path):
     text = invoke(compare, *runs, data).stdout
     assert "fusion against tiny: 48 pairs in 12 groups" in text
-    assert "corrected over all rows of this table (18)" in text
+    assert "corrected over the 18 rows of this table" in text
     assert "not compared: mute" in text
     assert "Robustness, with tiny as the baseline" in text
-    assert "0.529 [0.529, 0.529]*" in text
+    assert "0.529 " in text
     markdown = invoke(compare, *runs, data, "--markdown", "--by", "brightness").stdout
     assert "| condition | metric | fusion | tiny | difference |" in markdown
     assert "**rotation.mean_deg, clean: where fusion differs from tiny**" in markdown
-    assert "- few groups: the interval is likely too short (12 groups)" in markdown
+    assert "- the same in every resample: no interval" in markdown
     assert invoke(compare, *runs, data, "--markdown", "--json").exit_code == 2
 
 
@@ -150,7 +152,7 @@ def test_a_run_of_fewer_pairs_is_compared_on_those(data: Path, tmp_path: Path):
         found = printed(compare, first, second, data)
         assert (found["pairs"], found["groups"]) == (20, 5)
         assert found["rows"][0]["difference"]["value"] == pytest.approx(2.0 * sign)
-        assert "fewer than 10 groups" in found["rows"][0]["difference"]["note"]
+        assert "fewer than 10 effective groups" in found["rows"][0]["difference"]["note"]
     shorter = write_run(tmp_path / "shorter", data, {"clean": 2.0}, pairs=12, limit=12)
     assert printed(compare, a, shorter, data)["pairs"] == 12
     # A run that does not say so has simply not answered.
@@ -219,9 +221,9 @@ def test_score_prints_intervals_and_its_json_has_them_for_all_metrics(runs: tupl
     assert clean["change_from_clean"] is None
     assert fog["change_from_clean"]["rotation.mean_deg"]["value"] == pytest.approx(1.0)
     text = invoke(score, path, data).stdout
-    assert "2.50 [2.50, 2.50]*" in text
+    assert "2.50 [1.8, 49.5]" in text
     assert "in brackets: 95 % intervals, from resampling groups" in text
-    assert "* few groups: the interval is likely too short (12 groups)" in text
+    assert "the same in every group: the interval is for groups that differ and were not met" in text
     assert "every condition: rotation over 48 pairs" in text
 
 

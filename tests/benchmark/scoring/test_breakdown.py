@@ -145,7 +145,9 @@ def test_scores_per_bin_by_hand() -> None:
         "5 to 10 deg": (4.0, 24, 12),
         "20 and more deg": (30.0, 12, 12),
     }
-    assert found["5 to 10 deg"].low == pytest.approx(4.0)
+    # The same in all twelve groups, of which nothing follows for groups that were not met.
+    assert found["5 to 10 deg"].note is IntervalNote.NOT_MET
+    assert found["5 to 10 deg"].low == pytest.approx(4.0 * 0.025 ** (1 / 12))
     assert scores[0].scores[0].estimates["total.auc@20"].note is IntervalNote.NOTHING_SCORED
     json.dumps(scores[0].to_json(), allow_nan=False)
     assert scores[0].to_json()["derived_from_label"]

@@ -16,6 +16,7 @@ from avbench.benchmark.scoring.errors import ErrorTable
 from avbench.benchmark.scoring.labels import Labels
 from avbench.benchmark.scoring.metric import HEADLINES, Metric, Quantity, all_metrics, find_metrics
 from avbench.benchmark.scoring.score import Score, ScoredRun, score_predictions
+from avbench.benchmark.scoring.statistics.effective_groups import small_sample_factor
 from avbench.benchmark.tables.scores import (
     HEADLINE_HEADERS,
     difference_text,
@@ -167,7 +168,9 @@ def test_the_ends_are_those_of_resamples_written_out_pair_by_pair() -> None:
     clusters = draw_clusters([f"{g:02d}" for g in groups], resamples=300)
     predictions = predictions_of({"clean": clean, "fog-3": foggy})
     found = ScoredRun(predictions, labels_of(len(groups)), clusters, 0.05).score("fog-3")
-    factor = math.sqrt(60 / 59) * stats.t.ppf(0.975, 59) / stats.norm.ppf(0.975)
+    sizes = np.bincount(groups)
+    effective = sizes.sum() ** 2 / np.sum(sizes**2)
+    factor = small_sample_factor(sizes, 0.95)
     drawn = [np.repeat(np.arange(len(groups)), clusters.counts[b, groups].astype(int)) for b in range(300)]
     for name, function in {
         "rotation.mean_deg": np.mean,
@@ -177,20 +180,24 @@ def test_the_ends_are_those_of_resamples_written_out_pair_by_pair() -> None:
         estimate = found.estimates[name]
         low, high = np.quantile([function(foggy[pairs]) for pairs in drawn], [0.025, 0.975])
         value = function(foggy)
-        assert estimate.low == pytest.approx(value - factor * (value - low))
-        assert estimate.high == pytest.approx(value + factor * (high - value))
+        studentised = name == "rotation.mean_deg"  # the ends of a mean are not percentiles
+        if not studentised:
+            assert estimate.low == pytest.approx(value - factor * (value - low))
+            assert estimate.high == pytest.approx(value + factor * (high - value))
         assert found.change_from_clean is not None
         change = found.change_from_clean[name]
         apart = [function(foggy[pairs]) - function(clean[pairs]) for pairs in drawn]
         value = function(foggy) - function(clean)
         low, high = np.quantile(apart, [0.025, 0.975])
         assert change.estimate.value == pytest.approx(value)
-        assert change.estimate.low == pytest.approx(value - factor * (value - low))
-        assert change.estimate.high == pytest.approx(value + factor * (high - value))
-        assert change.standard_error == pytest.approx(np.std(apart, ddof=1) * math.sqrt(60 / 59))
+        if not studentised:
+            assert change.estimate.low == pytest.approx(value - factor * (value - low))
+            assert change.estimate.high == pytest.approx(value + factor * (high - value))
+        quantiles = np.quantile(apart, stats.norm.cdf([-1.0, 1.0]))
+        assert change.standard_error == pytest.approx(np.ptp(quantiles) / 2 * math.sqrt(effective / (effective - 1)))
 
 
-def test_a_change_that_is_the_same_for_every_pair_is_known_exactly() -> None:
+def test_a_change_that_is_the_same_for_every_pair_is_told_without_an_interval() -> None:
     random = np.random.default_rng(3)
     clean = random.uniform(1, 40, 200)
     predictions = predictions_of({"fog-3": clean + 3.0, "clean": clean})
@@ -199,7 +206,7 @@ def test_a_change_that_is_the_same_for_every_pair_is_known_exactly() -> None:
     assert foggy.change_from_clean is not None
     for name in ("rotation.mean_deg", "rotation.median_deg", "total.mean_deg"):
         change = foggy.change_from_clean[name].estimate
-        assert (change.value, change.low, change.high) == pytest.approx((3.0, 3.0, 3.0)), name
+        assert (change.value, change.low, change.note) == (pytest.approx(3.0), None, IntervalNote.ONE_VALUE), name
     # The spread between the pairs does not enter the change, though it enters the value.
     assert foggy.estimates["rotation.mean_deg"].high - foggy.estimates["rotation.mean_deg"].low > 2  # type: ignore[operator]
     assert foggy.change_from_clean["rotation.auc@20"].estimate.high < 0  # type: ignore[operator]
@@ -221,7 +228,6 @@ def test_few_groups_have_no_interval_or_a_flagged_one(groups: int, note: Interva
     assert (estimate.low is None) == (groups < 10)
     assert found[1].change_from_clean is not None
     assert found[1].change_from_clean["rotation.mean_deg"].estimate.note is note
-    assert (found[1].change_from_clean["rotation.mean_deg"].p_value is None) == (groups < 10)
 
 
 def test_intervals_stay_within_what_a_metric_can_be() -> None:
@@ -241,7 +247,7 @@ def test_metres_are_infinite_after_one_failure_and_absent_where_nobody_gave_them
     found = intervals_of(missing, labels, groups)[0].estimates
     # The chord of 60 degrees at a distance of 1 m is 1 m.
     assert found["metric_translation.median_m"].value == pytest.approx(1.0)
-    assert found["metric_translation.median_m"].low == pytest.approx(1.0)
+    assert found["metric_translation.median_m"].note is IntervalNote.ONE_VALUE
     assert found["metric_translation.mean_m"].value == math.inf
     assert found["metric_translation.mean_m"].note is IntervalNote.INFINITE
     nothing = intervals_of(predictions_of({"clean": np.zeros(60)}), labels, groups)[0].estimates
@@ -308,8 +314,8 @@ def test_how_numbers_with_intervals_are_written() -> None:
             Estimate(1.0, 0.9, 2.0, 80, 90, IntervalNote.NONE),
         ]
     ) == [
-        "* few groups: the interval is likely too short (12 to 30 groups)",
-        "fewer than 10 groups: no interval (1 group)",
+        "* few effective groups: the interval is likely too short (12 to 30 groups)",
+        "fewer than 10 effective groups: no interval (1 group)",
     ]
 
 
@@ -327,6 +333,6 @@ def test_the_score_table_shows_intervals_of_the_headlines_and_says_why_there_are
     assert rows[1][9:] == ["40", "40", "0"]
     few = intervals_of(predictions, labels, groups_of(40, 8))
     assert headline_row("m", few[0])[3] == f"{np.arange(40.0).mean() / 4:.2f}"
-    assert headline_notes(few) == ["fewer than 10 groups: no interval (5 groups)"]
+    assert headline_notes(few) == ["fewer than 10 effective groups: no interval (5 groups)"]
     assert shared_score_notes(scores)[0].startswith("every condition: rotation over 40 pairs")
     assert shared_score_notes(scores[:1])[0].startswith("clean: rotation over 40 pairs")

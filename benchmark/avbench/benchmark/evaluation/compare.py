@@ -10,7 +10,8 @@ from avbench.benchmark.predictions.file import check_known
 from avbench.benchmark.predictions.saved_run import DEFAULT_SPLIT, SavedRun
 from avbench.benchmark.scoring.bootstrap import draw_clusters
 from avbench.benchmark.scoring.breakdown import SOUND_STRATA, StratumDifference, where_better
-from avbench.benchmark.scoring.comparison import Comparison, LabelSigma, compare_runs, shared_conditions
+from avbench.benchmark.scoring.comparison import Comparison, compare_runs, shared_conditions
+from avbench.benchmark.scoring.label_noise import LabelSigma
 from avbench.benchmark.scoring.labels import Labels
 from avbench.benchmark.scoring.metric import find_metrics
 from avbench.benchmark.scoring.score import ScoredRun, threshold_or_default

@@ -28,7 +28,7 @@ from avbench.benchmark.plots.canvas import (
     series_colour,
     shorten,
 )
-from avbench.benchmark.scoring.bootstrap import FEWEST_GROUPS, Estimate
+from avbench.benchmark.scoring.bootstrap import Estimate
 from avbench.benchmark.scoring.strata import Bin
 from avbench.preprocessing.base.geometry import FloatArray
 
@@ -156,7 +156,7 @@ def _draw_series(
                   alpha=0.55, zorder=2)  # fmt: skip
     draw_whiskers(axes, [at for at, _, _ in shown], [found for _, _, found in shown], ticks, colour)
     for hollow in (False, True):
-        marks = [entry for entry in shown if (entry[2].groups < FEWEST_GROUPS) is hollow]
+        marks = [entry for entry in shown if (entry[2].low is None) is hollow]
         if marks:
             titles = [
                 f"{series.run}, {one.label}: {scale.words} {estimate_words(found, scale.decimals)}"

@@ -88,12 +88,12 @@ def confidence_quality(errors_deg: ArrayLike, confidence: ArrayLike, clusters: C
     drawn_auroc, drawn_area = np.empty(len(clusters.counts)), np.empty(len(clusters.counts))
     for part, weights in _drawn_weights(clusters):
         drawn_auroc[part], drawn_area[part] = order.figures(weights)
-    groups, pairs = len(np.unique(clusters.index)), len(errors)
+    sizes = clusters.sizes
     # Without a pair above the median, as where most pairs failed, no pairs can be ordered.
-    told_apart = pairs if np.isfinite(auroc[0]) else 0
-    ordered = Sampled(float(area[0]), drawn_area, groups, pairs, bounds=(0.0, 180.0))
+    told_apart = sizes if np.isfinite(auroc[0]) else np.zeros_like(sizes)
+    ordered = Sampled(float(area[0]), drawn_area, sizes, bounds=(0.0, 180.0))
     return ConfidenceQuality(
-        auroc=Sampled(float(auroc[0]), drawn_auroc, groups, told_apart, bounds=(0.0, 1.0)),
+        auroc=Sampled(float(auroc[0]), drawn_auroc, told_apart, bounds=(0.0, 1.0)),
         # One confidence for all gives no order; the same numbers, without what rounding makes of them.
         risk_coverage_deg=random if len(order.starts) == 1 else ordered,
         random_deg=random,

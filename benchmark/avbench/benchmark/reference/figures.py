@@ -9,7 +9,7 @@ from typing import Any
 from avbench.benchmark.predictions.file import Predictions
 from avbench.benchmark.reference.confidence import ConfidenceQuality, confidence_quality, confidences
 from avbench.benchmark.reference.plan import FLOOR, FUSED, Contrast, Row
-from avbench.benchmark.scoring.bootstrap import Clusters, Difference, Estimate, IntervalNote, Sampled, difference
+from avbench.benchmark.scoring.bootstrap import Clusters, Difference, Estimate, Sampled, difference
 from avbench.benchmark.scoring.errors import ErrorTable
 from avbench.benchmark.scoring.labels import Labels
 from avbench.benchmark.scoring.metric import find_metrics
@@ -129,7 +129,7 @@ def score_cells(
             )
         floor = next((cell.sampled[ROTATION] for cell in made if cell.row.is_plain(FLOOR)), None)
         if floor is not None:
-            made = [replace(cell, share=_ratio(cell.sampled[ROTATION], floor)) for cell in made]
+            made = [replace(cell, share=cell.sampled[ROTATION].over(floor).estimate) for cell in made]
         cells += made
     return cells
 
@@ -148,27 +148,14 @@ def compare_cells(cells: Sequence[Cell], planned: Sequence[Contrast]) -> list[Ga
             a, b = found[contrast.a.name, condition], found[contrast.b.name, condition]
             share = None
             if contrast.over_pictures and whole is not None:
-                share = _ratio(gained(contrast, condition), gained(whole, condition))
+                share = gained(contrast, condition).over(gained(whole, condition)).estimate
             gains.append(
                 Gain(
                     contrast,
                     condition,
                     {name: difference(a[name], b[name]) for name in COMPARED_METRICS},
-                    {name: _percent_below(a[name], b[name]) for name in GAIN_METRICS},
+                    {name: a[name].percent_below(b[name]) for name in GAIN_METRICS},
                     share,
                 )
             )
     return gains
-
-
-def _ratio(above: Sampled, below: Sampled) -> Estimate:
-    result = above.over(below).estimate
-    if result.low is not None and (below.drawn <= 0).any():
-        # A ratio whose denominator changes its sign has no interval that says anything.
-        return replace(result, low=None, high=None, note=IntervalNote.UNSTABLE_RATIO)
-    return result
-
-
-def _percent_below(a: Sampled, b: Sampled) -> Estimate:
-    gained = b.minus(a).over(b)
-    return replace(gained, point=100.0 * gained.point, drawn=100.0 * gained.drawn).estimate

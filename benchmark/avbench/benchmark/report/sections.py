@@ -28,7 +28,8 @@ from avbench.benchmark.report.gather import ReportData, RunData
 from avbench.benchmark.report.score_table import ScoreLine, metric_scale, metric_words, shown_metrics
 from avbench.benchmark.report.views import Cell, Drawn, Key, Panel, ScoreRow, ScoreTable, Tile, series_style
 from avbench.benchmark.scoring.breakdown import StratumScore, break_down
-from avbench.benchmark.scoring.comparison import LabelSigma, compare_runs
+from avbench.benchmark.scoring.comparison import compare_runs
+from avbench.benchmark.scoring.label_noise import LabelSigma
 from avbench.benchmark.scoring.metric import Quantity, find_metrics
 from avbench.benchmark.scoring.strata import StratumColumns, cut_strata, find_strata
 from avbench.benchmark.tables.comparisons import Table, comparison_tables

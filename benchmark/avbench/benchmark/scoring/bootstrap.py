@@ -1,8 +1,9 @@
-"""How sure a number is: bootstrap over groups, paired comparisons, families of tests.
+"""How sure a number is: bootstrap over groups, and differences of the same resamples.
 
 Pairs of one place, take or wearer resemble each other, so groups are resampled, not pairs (cluster bootstrap; Davison
-and Hinkley 1997, section 3.8; Cameron, Gelbach and Miller 2008). Fewer than `FEWEST_GROUPS` groups give no interval;
-fewer than `FEW_GROUPS` give one that is flagged, since it is then known to be too short.
+and Hinkley 1997, section 3.8; Cameron, Gelbach and Miller 2008). How far that holds depends on the effective number of
+groups: one that has half of all pairs outweighs a hundred others. With fewer than `FEWEST_GROUPS` effective groups
+there is no interval; with fewer than `FEW_GROUPS` there is one that is flagged, since it is then known to be too short.
 
 A resample is a vector of counts, one per group. Means, medians and AUCs of all resamples follow from those counts
 without drawing a single pair, and two runs that share the counts are compared pair by pair. `sample` computes a
@@ -13,43 +14,60 @@ these. Pure functions; a seed makes them repeatable.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
-from avbench.benchmark.metrics.definitions import auc_percent, auc_terms
+from avbench.benchmark.scoring.statistics.effective_groups import effective_groups, largest_share, small_sample_factor
+from avbench.benchmark.scoring.statistics.proportions import interval_of_a_constant
+from avbench.benchmark.scoring.statistics.ratios import is_clear_of_zero, ratio_interval
+from avbench.benchmark.scoring.statistics.resample_intervals import (
+    Interval,
+    percentile_interval,
+    quantile_error,
+    studentised_interval,
+)
+from avbench.benchmark.scoring.statistics.summaries import Prepare, prepare_mean
 from avbench.preprocessing.base.geometry import FloatArray
 
 FEWEST_GROUPS = 10
 FEW_GROUPS = 50
 DEFAULT_RESAMPLES = 2000
 CONFIDENCE = 0.95
-POWER = 0.8
-"""Power for which the smallest detectable effect is stated."""
 
-# Groups whose largest errors are looked at before all are: only one resample in e^32 holds none of them.
-_LIKELY_LARGEST = 32
+# Studentised ends are at most so many times as far from the number as percentiles: a single group that failed can put
+# them anywhere.
+_FARTHEST = 3.0
+# Resamples that differ by less than this share of the number are one value.
+_ONE_VALUE = 1e-9
 _KEPT_PARTS = 8
-# Multiplications that take as long as looking one place of a ranking up.
-_PRODUCTS_PER_PLACE = 100
-_PLACES_AT_ONCE = 2_000_000
 
 
 class IntervalNote(StrEnum):
     """What a reader must know about an interval."""
 
     NONE = ""
-    FEW_GROUPS = "few groups: the interval is likely too short"
-    TOO_FEW_GROUPS = "fewer than 10 groups: no interval"
+    FEW_GROUPS = "few effective groups: the interval is likely too short"
+    TOO_FEW_GROUPS = "fewer than 10 effective groups: no interval"
     NOTHING_SCORED = "no pair is scored"
     INFINITE = "infinite errors: no interval"
-    UNSTABLE_RATIO = "what it is divided by is not clear of zero: no interval"
+    UNSTABLE_RATIO = "what it is divided by is not clear of zero: no ratio"
+    ONE_VALUE = "the same in every resample: no interval"
+    NOT_MET = "the same in every group: the interval is for groups that differ and were not met"
+
+    @classmethod
+    def _missing_(cls, value: object) -> IntervalNote | None:
+        # As files of earlier versions have them.
+        return {
+            "few groups: the interval is likely too short": cls.FEW_GROUPS,
+            "fewer than 10 groups: no interval": cls.TOO_FEW_GROUPS,
+            "what it is divided by is not clear of zero: no interval": cls.UNSTABLE_RATIO,
+        }.get(str(value))
 
 
 @dataclass(frozen=True)
@@ -57,12 +75,14 @@ class Estimate:
     """A number with its 95 % interval.
 
     Attributes:
-        value: The statistic of all pairs; NaN where nothing is scored.
+        value: The statistic of all pairs; NaN where nothing is scored, and of a ratio that is refused.
         low: Lower end, None where there is no interval.
         high: Upper end.
         groups: Number of groups.
         pairs: Number of pairs.
         note: What a reader must know.
+        effective_groups: How many equal groups these are worth; None where that was not stored.
+        largest_share: Share of the pairs that are of the largest group; None likewise.
     """
 
     value: float
@@ -71,6 +91,13 @@ class Estimate:
     groups: int
     pairs: int
     note: IntervalNote
+    effective_groups: float | None = None
+    largest_share: float | None = None
+
+    def scaled(self, factor: float) -> Estimate:
+        """The same in another unit, `factor` (above 0) times as large."""
+        low, high = (None if end is None else factor * end for end in (self.low, self.high))
+        return replace(self, value=factor * self.value, low=low, high=high)
 
     def to_json(self) -> dict[str, Any]:
         """JSON values; NaN becomes null, infinity the string "inf"."""
@@ -79,6 +106,8 @@ class Estimate:
             "low": json_number(self.low),
             "high": json_number(self.high),
             "groups": self.groups,
+            "effective_groups": None if self.effective_groups is None else round(self.effective_groups, 2),
+            "largest_group_share": None if self.largest_share is None else round(self.largest_share, 4),
             "pairs": self.pairs,
             "note": str(self.note),
         }
@@ -90,16 +119,20 @@ class Difference:
 
     Attributes:
         estimate: The difference with its interval.
-        standard_error: Bootstrap standard error, None without an interval.
-        smallest_detectable: Size of a true difference that this many groups would show as clear of zero in 80 % of
-            repetitions at the 5 % level, two-sided.
-        p_value: Two-sided p-value of "no difference"; see `difference`.
+        standard_error: Spread of the resamples between their quantiles at -1 and 1 standard deviation of a normal, None
+            without an interval.
+        smallest_detectable: Size of a true difference that a run like this would find significant for its whole family
+            in 80 % of repetitions; None where it was not tested, or where no difference that is possible would be.
+        p_value: Two-sided p-value of "no difference" by swaps of whole groups, of this row alone; None where it was not
+            tested.
+        family_p_value: The p-value corrected for all rows of its family; None likewise.
     """
 
     estimate: Estimate
     standard_error: float | None
-    smallest_detectable: float | None
-    p_value: float | None
+    smallest_detectable: float | None = None
+    p_value: float | None = None
+    family_p_value: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """JSON values: those of the estimate and the rest."""
@@ -108,32 +141,7 @@ class Difference:
             "standard_error": json_number(self.standard_error),
             "smallest_detectable": json_number(self.smallest_detectable),
             "p_value": json_number(self.p_value),
-        }
-
-
-@dataclass(frozen=True)
-class Wins:
-    """How often run A is better than run B on a pair.
-
-    Attributes:
-        a_better: Pairs on which A has the smaller error, by more than the tie.
-        ties: Pairs on which neither can be called better.
-        b_better: Pairs on which B has.
-        share: Share of the pairs on which A is better, ties counted half, with its interval; 0.5 is a draw.
-    """
-
-    a_better: int
-    ties: int
-    b_better: int
-    share: Estimate
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON values."""
-        return {
-            "a_better": self.a_better,
-            "ties": self.ties,
-            "b_better": self.b_better,
-            "share": self.share.to_json(),
+            "family_p_value": json_number(self.family_p_value),
         }
 
 
@@ -163,39 +171,23 @@ class Clusters:
         return int(self.counts.shape[1])
 
     @cached_property
-    def sizes(self) -> NDArray[np.int64]:
+    def sizes(self) -> FloatArray:
         """(groups,) number of pairs of each group."""
-        return np.asarray(np.bincount(self.index, minlength=self.groups), dtype=np.int64)
-
-    @cached_property
-    def drawn_pairs(self) -> FloatArray:
-        """(B,) number of pairs of each resample."""
-        return np.asarray(self.sizes.astype(np.float64) @ self.counts.T)
-
-    @property
-    def held(self) -> int:
-        """Number of groups with a pair."""
-        return int(np.count_nonzero(self.sizes))
-
-    def drawn_sums(self, values: FloatArray) -> FloatArray:
-        """(B,) sums of (N,) values over the pairs of each resample."""
-        return np.asarray(np.bincount(self.index, weights=values, minlength=self.groups) @ self.counts.T)
+        return np.bincount(self.index, minlength=self.groups).astype(np.float64)
 
     def subset(self, keep: NDArray[np.bool_]) -> Clusters:
         """The same resamples for some of the pairs; groups without one stay, with nothing in them.
 
         Metrics and conditions leave out the same pairs again and again: the latest parts are kept.
         """
+        if keep.all():
+            return self
         key = keep.tobytes()
         if key not in self._parts:
             if len(self._parts) >= _KEPT_PARTS:
                 self._parts.clear()
             self._parts[key] = Clusters(self.index[keep], self.counts)
         return self._parts[key]
-
-
-Statistic = Callable[[FloatArray, Clusters], tuple[float, FloatArray]]
-"""(N,) values and clusters -> the value of all pairs, and (B,) values of the resamples (NaN for an empty one)."""
 
 
 def draw_clusters(group_ids: Sequence[str], *, resamples: int = DEFAULT_RESAMPLES, seed: int = 0) -> Clusters:
@@ -214,106 +206,40 @@ def ungrouped(pairs: int) -> Clusters:
     return Clusters(np.zeros(pairs, dtype=np.int64), np.zeros((0, 1)))
 
 
-def mean_statistic(values: FloatArray, clusters: Clusters) -> tuple[float, FloatArray]:
-    """Mean over pairs; with an infinite value the mean is infinite and the resamples are NaN."""
-    if not np.isfinite(values).all():
-        return float(values.mean()), np.full(len(clusters.counts), np.nan)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        drawn = clusters.drawn_sums(values) / clusters.drawn_pairs
-    return float(values.mean()) if len(values) else float("nan"), drawn
-
-
-def median_statistic(values: FloatArray, clusters: Clusters) -> tuple[float, FloatArray]:
-    """Median over pairs (the mean of the middle two for an even number)."""
-    if not len(values):
-        return float("nan"), np.full(len(clusters.counts), np.nan)
-    order = np.argsort(values, kind="stable")
-    ranked, index = values[order], clusters.index[order]
-    # The ranked pairs are cut into blocks: first the block that holds the middle is found from how many pairs of each
-    # group every block has, then the place in it. So many blocks that both cost about the same.
-    width = math.ceil(math.sqrt(len(ranked) * clusters.groups / _PRODUCTS_PER_PLACE))
-    blocks = -(-len(ranked) // width)
-    cells = index * blocks + np.arange(len(index)) // width
-    held = np.bincount(cells, minlength=clusters.groups * blocks).reshape(clusters.groups, blocks)
-    # Running counts of the groups, not of the resamples: there are fewer of them.
-    reached = clusters.counts @ np.cumsum(held, axis=1).astype(np.float64)
-    total = reached[:, -1]
-    # Positions of the two middle pairs, counted from 1, in the resample written out in full.
-    lower, upper = np.floor((total + 1) / 2), np.floor(total / 2 + 1)
-    ranking = _Ranking(ranked, index, width, reached, clusters.counts)
-    middle = np.empty(len(total))
-    step = max(1, _PLACES_AT_ONCE // width)
-    for start in range(0, len(total), step):
-        part = np.arange(start, min(start + step, len(total)))
-        middle[part] = ranking.at(part, lower[part], upper[part]).mean(axis=0)
-    return float(np.median(values)), np.where(total > 0, middle, np.nan)
-
-
 @dataclass(frozen=True)
-class _Ranking:
-    """Pairs in the order of their values, cut into blocks, and how many of them the resamples hold.
+class Totals:
+    """What a mean over pairs, or a difference of two of the same pairs, is made of.
 
     Attributes:
-        ranked: (N,) values in ascending order.
-        index: (N,) group of each.
-        width: Pairs of a block; the last may have fewer.
-        reached: (B, blocks) pairs that each resample holds of each block and those before it.
-        counts: (B, groups) how often each resample holds each group.
+        sums: (groups,) sum of the values of each group.
+        sizes: (groups,) pairs of each group.
+        counts: (B, groups) the resamples.
     """
 
-    ranked: FloatArray
-    index: NDArray[np.int64]
-    width: int
-    reached: FloatArray
-    counts: FloatArray
+    sums: FloatArray
+    sizes: FloatArray
+    counts: NDArray[np.float64]
 
-    def at(self, resamples: NDArray[np.int64], *positions: FloatArray) -> FloatArray:
-        """(len(positions), R) values at (R,) positions, counted from 1 and rising, of R resamples written out."""
-        reached, first = self.reached[resamples], positions[0][:, None]
-        block = np.argmax(reached >= first, axis=1)
-        before = np.where(block > 0, reached[np.arange(len(block)), np.maximum(block - 1, 0)], 0.0)
-        place = block[:, None] * self.width + np.arange(self.width)
-        # Past the last pair the running count stays as it is, and the first place that reaches a position is taken.
-        beyond = place >= len(self.index)
-        place[beyond] = 0
-        drawn = self.counts.ravel().take(resamples[:, None] * self.counts.shape[1] + self.index[place])
-        drawn[beyond] = 0.0
-        running = np.cumsum(drawn, axis=1)
-        running += before[:, None]
-        found = np.empty((len(positions), len(resamples)))
-        for number, position in enumerate(positions):
-            found[number] = self.ranked[place[np.arange(len(block)), np.argmax(running >= position[:, None], axis=1)]]
-            # A later position may lie in another block.
-            further = np.flatnonzero(running[:, -1] < position) if number else ()
-            if len(further):
-                found[number, further] = self.at(resamples[further], position[further])[0]
-        return found
-
-
-def auc_statistic(threshold_deg: float) -> Statistic:
-    """AUC up to a threshold, as `metrics.auc_percent` defines it."""
-
-    def statistic(values: FloatArray, clusters: Clusters) -> tuple[float, FloatArray]:
-        gain, reached = auc_terms(values, threshold_deg)
-        largest = np.zeros(clusters.groups)
-        np.maximum.at(largest, clusters.index, reached)
-        total, ramp = clusters.drawn_sums(gain), _largest_drawn(largest, clusters.counts) / (2 * threshold_deg)
+    def interval(self, point: float, drawn: FloatArray) -> Interval | None:
+        """Studentised interval of (B,) resamples; None where a noticeable part of them has no spread of its own."""
+        pairs = self.sizes.sum()
+        error = math.sqrt(float(np.sum((self.sums - point * self.sizes) ** 2))) / pairs
+        # About the point, so that what is left of large sums is not rounding.
+        rest = self.sums - point * self.sizes
+        squares, crossed, sized, held = (
+            self.counts @ np.stack([rest**2, rest * self.sizes, self.sizes**2, self.sizes], axis=1)
+        ).T
+        moved = drawn - point
         with np.errstate(invalid="ignore", divide="ignore"):
-            drawn = (total + ramp) / clusters.drawn_pairs
-        return auc_percent(values, threshold_deg) if len(values) else float("nan"), 100.0 * drawn
+            errors = np.sqrt(np.maximum(squares - 2 * moved * crossed + moved**2 * sized, 0.0)) / held
+        usable = errors > _ONE_VALUE * error
+        return studentised_interval(point, error, drawn[usable], errors[usable]) if usable.mean() > 0.99 else None
 
-    return statistic
-
-
-def _largest_drawn(largest: FloatArray, counts: FloatArray) -> FloatArray:
-    """(B,) largest of (groups,) values, none negative, among the groups that each resample holds."""
-    likely = np.argsort(-largest, kind="stable")[:_LIKELY_LARGEST]
-    held = counts[:, likely] > 0
-    first = np.argmax(held, axis=1)  # the likely groups fall from the largest on
-    found = largest[likely[first]]
-    rest = np.flatnonzero(~held[np.arange(len(first)), first])
-    found[rest] = np.where(counts[rest] > 0, largest, 0.0).max(axis=1, initial=0.0)
-    return np.asarray(found)
+    def minus(self, other: Totals) -> Totals | None:
+        """Those of a difference; None where the two are not of the same pairs."""
+        if not np.array_equal(self.sizes, other.sizes):
+            return None
+        return Totals(self.sums - other.sums, self.sizes, self.counts)
 
 
 @dataclass(frozen=True)
@@ -323,89 +249,187 @@ class Sampled:
     Attributes:
         point: Of all pairs; NaN where nothing is scored.
         drawn: (B,) of the resamples: NaN for one without a pair, B is 0 where there are too few groups.
-        groups: Groups with a scored pair.
-        pairs: Scored pairs.
+        sizes: (groups,) scored pairs of each group.
         finite: Whether all values were finite.
-        bounds: What the statistic can be; widening an interval for few groups does not carry it past them.
+        bounds: What the statistic can be.
+        totals: What a mean, or a difference of two, is made of; None for other statistics.
+        refused: Whether it is a ratio of which the denominator is not clear of zero.
+        fraction: Numerator and denominator of a ratio.
     """
 
     point: float
     drawn: FloatArray
-    groups: int
-    pairs: int
+    sizes: FloatArray
     finite: bool = True
     bounds: tuple[float, float] = (-math.inf, math.inf)
+    totals: Totals | None = None
+    refused: bool = False
+    fraction: tuple[Sampled, Sampled] | None = None
+
+    @cached_property
+    def groups(self) -> int:
+        """Groups with a scored pair."""
+        return int(np.count_nonzero(self.sizes))
+
+    @cached_property
+    def pairs(self) -> int:
+        """Scored pairs."""
+        return int(self.sizes.sum())
+
+    @cached_property
+    def effective_groups(self) -> float:
+        """How many equal groups these are worth."""
+        return round(effective_groups(self.sizes), 6)
+
+    @property
+    def factor(self) -> float:
+        """What percentile intervals are widened by."""
+        return small_sample_factor(self.sizes, CONFIDENCE)
+
+    @property
+    def lost_spread(self) -> float:
+        """What the standard deviation of the resamples must be multiplied by: they lose a share of 1 / groups."""
+        effective = self.effective_groups
+        return math.sqrt(effective / (effective - 1)) if effective > 1 else math.nan
+
+    @property
+    def usable(self) -> FloatArray:
+        """Resamples that have a value."""
+        return self.drawn[~np.isnan(self.drawn)]
 
     @cached_property
     def estimate(self) -> Estimate:
         """The number with its interval."""
-        low, high, note = None, None, self._note()
+        ends: Interval | None = None
+        note = self._note()
         if note in (IntervalNote.NONE, IntervalNote.FEW_GROUPS):
-            low, high = _ends(self.drawn, self.finite)
-            factor = _small_sample_factor(self.groups)
-            low = max(self.point - factor * (self.point - low), self.bounds[0])
-            high = min(self.point + factor * (high - self.point), self.bounds[1])
-        return Estimate(self.point, low, high, self.groups, self.pairs, note)
+            if self._is_one_value:
+                ends = self._ends_of_one_value()
+                note = IntervalNote.ONE_VALUE if ends is None else IntervalNote.NOT_MET
+            else:
+                ends = self._ends()
+        low, high = (None, None) if ends is None else ends
+        return Estimate(
+            math.nan if self.refused else self.point,
+            None if low is None else max(low, self.bounds[0]),
+            None if high is None else min(high, self.bounds[1]),
+            self.groups,
+            self.pairs,
+            note,
+            self.effective_groups,
+            largest_share(self.sizes),
+        )
+
+    def _ends(self) -> Interval:
+        if self.fraction is not None:
+            above, below = self.fraction
+            found = ratio_interval(above.point, below.point, above.drawn, below.drawn, self.factor)
+            if found is not None:
+                return found
+        # Ends are taken from the drawn values themselves where some are infinite: nothing to interpolate with.
+        low, high = percentile_interval(self.point, self.usable, self.factor, interpolate=self.finite)
+        # Where a few groups outweigh the others, resamples have too little of them to studentise by.
+        if self.totals is None or not self.finite or self.effective_groups < self.groups / 2:
+            return low, high
+        studentised = self.totals.interval(self.point, self.drawn)
+        if studentised is None:
+            return low, high
+        return (
+            max(studentised[0], self.point - _FARTHEST * (self.point - low)),
+            min(studentised[1], self.point + _FARTHEST * (high - self.point)),
+        )
+
+    @property
+    def _is_one_value(self) -> bool:
+        usable = self.usable
+        if not np.isfinite(usable).all():
+            return False
+        return bool(np.ptp(usable) <= _ONE_VALUE * max(1.0, abs(self.point)))
+
+    def _ends_of_one_value(self) -> Interval | None:
+        # What is known of unmet groups is only what a mean of bounded values can be: nothing of a difference.
+        if self.totals is None or self.bounds[0] < 0.0:
+            return None
+        return interval_of_a_constant(self.point, self.bounds, self.effective_groups)
 
     def minus(self, other: Sampled) -> Sampled:
         """The difference on the same resamples."""
+        sizes = np.minimum(self.sizes, other.sizes)
         if not self.pairs or not other.pairs:
-            return Sampled(float("nan"), self.drawn - other.drawn, min(self.groups, other.groups), 0)
+            return Sampled(math.nan, self.drawn - other.drawn, np.zeros_like(sizes))
         with np.errstate(invalid="ignore"):
             point, drawn = float(np.subtract(self.point, other.point)), self.drawn - other.drawn
-        groups, finite = min(self.groups, other.groups), self.finite and other.finite
-        return Sampled(point, drawn, groups, max(self.pairs, other.pairs), finite)
+        both = self.totals is not None and other.totals is not None
+        return Sampled(
+            point,
+            drawn,
+            sizes,
+            self.finite and other.finite,
+            bounds=(self.bounds[0] - other.bounds[1], self.bounds[1] - other.bounds[0]),
+            totals=self.totals.minus(other.totals) if both else None,  # type: ignore[union-attr, arg-type]
+            refused=self.refused or other.refused,
+        )
 
     def over(self, other: Sampled) -> Sampled:
-        """The ratio on the same resamples."""
+        """The ratio on the same resamples; refused where `other` is within three standard errors of zero."""
+        sizes = np.minimum(self.sizes, other.sizes)
         if not self.pairs or not other.pairs:
-            return Sampled(float("nan"), self.drawn - other.drawn, min(self.groups, other.groups), 0)
+            return Sampled(math.nan, self.drawn - other.drawn, np.zeros_like(sizes))
         with np.errstate(invalid="ignore", divide="ignore"):
             point, drawn = float(np.divide(self.point, other.point)), self.drawn / other.drawn
-        finite = self.finite and other.finite and math.isfinite(point) and bool(np.isfinite(drawn).all())
-        return Sampled(point, drawn, min(self.groups, other.groups), max(self.pairs, other.pairs), finite)
+        # Without resamples nothing is known of the denominator but whether it is zero.
+        clear = is_clear_of_zero(other.point, other.drawn, other.lost_spread) if len(drawn) else other.point != 0.0
+        infinite = not (self.finite and other.finite)
+        return Sampled(
+            point,
+            drawn,
+            sizes,
+            not infinite and math.isfinite(point) and bool(np.isfinite(drawn).all()),
+            refused=self.refused or other.refused or (not clear and not infinite),
+            fraction=(self, other),
+        )
+
+    def percent_below(self, other: Sampled) -> Estimate:
+        """By how many per cent this is below another; refused where the other is not clear of zero."""
+        share = self.over(other).estimate
+        low, high = (None if end is None else 100.0 * (1.0 - end) for end in (share.high, share.low))
+        return replace(share, value=100.0 * (1.0 - share.value), low=low, high=high)
 
     def _note(self) -> IntervalNote:
         if not self.pairs:
             return IntervalNote.NOTHING_SCORED
-        if self.groups < FEWEST_GROUPS or not len(self.drawn):
+        if self.refused:
+            return IntervalNote.UNSTABLE_RATIO
+        if self.effective_groups < FEWEST_GROUPS or not len(self.drawn):
             return IntervalNote.TOO_FEW_GROUPS
         if not math.isfinite(self.point) or (not self.finite and np.isnan(self.drawn).any()):
             return IntervalNote.INFINITE
-        return IntervalNote.FEW_GROUPS if self.groups < FEW_GROUPS else IntervalNote.NONE
+        return IntervalNote.FEW_GROUPS if self.effective_groups < FEW_GROUPS else IntervalNote.NONE
 
 
-def _ends(drawn: FloatArray, finite: bool) -> tuple[float, float]:  # noqa: FBT001 - of a Sampled
-    """Both ends of the middle 95 % of the values of the resamples that have one."""
-    missing = np.isnan(drawn)
-    usable = drawn[~missing] if missing.any() else drawn
-    last = len(usable) - 1
-    low, high = (last * share for share in ((1 - CONFIDENCE) / 2, 1 - (1 - CONFIDENCE) / 2))
-    places = [place for at in (low, high) for place in (int(at), min(int(at) + 1, last))]
-    # `np.quantile` to the last bit, which spends five times as long on its arguments.
-    found = np.partition(usable, places)[places].tolist()
-    if not finite:
-        # Some are infinite, and there is nothing to interpolate with: ends are drawn values themselves.
-        return found[0], found[3] if high % 1.0 else found[2]
-    return _between(found[0], found[1], low % 1.0), _between(found[2], found[3], high % 1.0)
-
-
-def _between(low: float, high: float, share: float) -> float:
-    return low + (high - low) * share if share < 0.5 else high - (high - low) * (1.0 - share)
-
-
-def sample(values: ArrayLike, clusters: Clusters, statistic: Statistic = mean_statistic) -> Sampled:
+def sample(values: ArrayLike, clusters: Clusters, statistic: Prepare = prepare_mean) -> Sampled:
     """A statistic of (N,) values and of its resamples; NaN values mark pairs that are not scored and are left out."""
     array = np.asarray(values, dtype=np.float64)
     scored = ~np.isnan(array)
-    kept = clusters
-    if not scored.all():
-        kept, array = clusters.subset(scored), array[scored]
-    point, drawn = statistic(array, kept)
-    return Sampled(point, drawn, kept.held, len(array), bool(np.isfinite(array).all()))
+    kept, array = clusters.subset(scored), array[scored]
+    summary = statistic(array, kept.index, kept.groups)
+    totals = None if summary.sums is None else Totals(summary.sums, kept.sizes, kept.counts)
+    return Sampled(summary.point, summary.of(kept.counts), kept.sizes, bool(np.isfinite(array).all()), totals=totals)
 
 
-def estimate(values: ArrayLike, clusters: Clusters, statistic: Statistic = mean_statistic) -> Estimate:
+def average(sampled: Sequence[Sampled]) -> Sampled:
+    """The plain mean of several numbers of the same resamples."""
+    first = sampled[0]
+    return Sampled(
+        point=float(np.mean([one.point for one in sampled])),
+        drawn=np.asarray(np.mean([one.drawn for one in sampled], axis=0)),
+        sizes=first.sizes,
+        finite=all(one.finite for one in sampled),
+        refused=any(one.refused for one in sampled),
+    )
+
+
+def estimate(values: ArrayLike, clusters: Clusters, statistic: Prepare = prepare_mean) -> Estimate:
     """A statistic of (N,) values with its interval; NaN values mark pairs that are not scored and are left out."""
     return sample(values, clusters, statistic).estimate
 
@@ -428,110 +452,28 @@ def shares_below(errors: Sequence[ArrayLike], thresholds: FloatArray, clusters: 
         step = np.searchsorted(thresholds, array[scored], side="right")
         cells = clusters.index[scored] * (steps + 1) + step
         held += np.bincount(cells, minlength=held.size).reshape(held.shape)
-    below, groups = np.cumsum(held, axis=1), int(np.count_nonzero(held.any(axis=1)))
-    reached = 100.0 * below[:, :steps]
-    pairs = int(held.sum())
+    below = np.cumsum(held, axis=1)
+    reached, sizes = 100.0 * below[:, :steps], below[:, steps]
     with np.errstate(invalid="ignore", divide="ignore"):
-        points = reached.sum(axis=0) / pairs
-        drawn = (clusters.counts @ reached) / (clusters.counts @ below[:, steps])[:, None]
+        points = reached.sum(axis=0) / sizes.sum()
+        drawn = (clusters.counts @ reached) / (clusters.counts @ sizes)[:, None]
     return tuple(
-        Sampled(float(point), np.ascontiguousarray(values), groups, pairs).estimate
-        for point, values in zip(points, drawn.T, strict=True)
+        Sampled(
+            float(point),
+            np.ascontiguousarray(values),
+            sizes,
+            bounds=(0.0, 100.0),
+            totals=Totals(sums, sizes, clusters.counts),
+        ).estimate
+        for point, values, sums in zip(points, drawn.T, reached.T, strict=True)
     )
 
 
 def difference(a: Sampled, b: Sampled) -> Difference:
-    """A minus B, where both were sampled with the same resamples: of the same pairs, it is a paired difference.
-
-    The p-value is that of the difference over its bootstrap standard error, under Student's t with one degree of
-    freedom less than there are groups (Cameron, Gelbach and Miller 2008). Read off the tails of B resamples it could
-    not fall below 2 / (B + 1), and a correction over a hundred comparisons would find nothing at all. It is never put
-    below 2^(1 - groups), the smallest that swapping A and B within whole groups could give.
-    """
+    """A minus B, where both were sampled with the same resamples: of the same pairs, it is a paired difference."""
     apart = a.minus(b)
     result = apart.estimate
-    usable = apart.drawn[~np.isnan(apart.drawn)]
-    if result.low is None or len(usable) < 2 or not np.isfinite(usable).all():
-        return Difference(result, None, None, None)
-    freedom = result.groups - 1
-    # Resampling C groups gives a variance of (C-1)/C of the unbiased one.
-    error = float(usable.std(ddof=1)) * math.sqrt(result.groups / freedom)
-    detectable = _detectable_errors(freedom) * error
-    if result.value == 0.0:
-        p_value = 1.0
-    else:
-        tail = float(special.stdtr(freedom, -abs(result.value) / error)) if error > 0 else 0.0
-        p_value = max(2.0 * tail, 2.0 ** -min(freedom, 1000))
-    return Difference(result, error, detectable, p_value)
-
-
-@cache
-def _detectable_errors(freedom: int) -> float:
-    return float(special.stdtrit(freedom, 0.5 + CONFIDENCE / 2) + special.stdtrit(freedom, POWER))
-
-
-def compare(
-    errors_a: ArrayLike, errors_b: ArrayLike, clusters: Clusters, statistic: Statistic = mean_statistic
-) -> Difference:
-    """Paired difference of a statistic, A minus B, on the pairs that both score.
-
-    Args:
-        errors_a: (N,) errors of run A; NaN where a pair is not scored.
-        errors_b: (N,) errors of run B on the same pairs.
-        clusters: Groups of the pairs and the shared resamples.
-        statistic: What is compared.
-    """
-    a, b = _paired(errors_a, errors_b)
-    return difference(sample(a, clusters, statistic), sample(b, clusters, statistic))
-
-
-def wins(errors_a: ArrayLike, errors_b: ArrayLike, clusters: Clusters, *, tie_below: ArrayLike = 0.0) -> Wins:
-    """On how many of the pairs that both score A has the smaller error.
-
-    Args:
-        errors_a: (N,) errors of run A; NaN where a pair is not scored.
-        errors_b: (N,) errors of run B on the same pairs.
-        clusters: Groups of the pairs and the shared resamples.
-        tie_below: (N,) or one number, the label's own sigma: errors that differ by no more, and so also two that both
-            lie under it, are a tie, since another label within its uncertainty could turn the order round. NaN is 0.
-    """
-    a, b = _paired(errors_a, errors_b)
-    scored = ~np.isnan(a)
-    with np.errstate(invalid="ignore"):
-        # Two infinite errors differ by NaN: a tie as well.
-        apart = np.abs(a - b)
-    tied = (apart <= np.nan_to_num(np.asarray(tie_below, dtype=np.float64))) | (a == b)
-    won = np.where(tied, 0.5, a < b)
-    return Wins(
-        a_better=int((won[scored] == 1.0).sum()),
-        ties=int(tied[scored].sum()),
-        b_better=int((won[scored] == 0.0).sum()),
-        share=replace(sample(np.where(scored, won, np.nan), clusters), bounds=(0.0, 1.0)).estimate,
-    )
-
-
-def _paired(errors_a: ArrayLike, errors_b: ArrayLike) -> tuple[FloatArray, FloatArray]:
-    a, b = np.asarray(errors_a, dtype=np.float64), np.asarray(errors_b, dtype=np.float64)
-    if a.shape != b.shape:
-        raise ValueError(f"the runs have {a.shape} and {b.shape} errors: a comparison needs the same pairs")
-    unscored = np.isnan(a) | np.isnan(b)
-    return np.where(unscored, np.nan, a), np.where(unscored, np.nan, b)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down adjustment (Holm 1979): p-values that hold for the whole family, in the given order."""
-    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
-    adjusted = [0.0] * len(p_values)
-    largest = 0.0
-    for rank, i in enumerate(order):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[i]))
-        adjusted[i] = largest
-    return adjusted
-
-
-@cache
-def _small_sample_factor(groups: int) -> float:
-    # Resampling C groups gives a variance of (C-1)/C of the unbiased one; the t quantile makes up for estimating it.
-    quantile = 0.5 + CONFIDENCE / 2
-    factor = np.sqrt(groups / (groups - 1)) * special.stdtrit(groups - 1, quantile) / special.ndtri(quantile)
-    return float(factor)
+    usable = apart.usable
+    if result.low is None or not np.isfinite(usable).all():
+        return Difference(result, None)
+    return Difference(result, quantile_error(usable, apart.lost_spread))

@@ -205,7 +205,7 @@ def _stratum_difference(
         for one in stratum.bins
     ]
     ordered = [entry for entry in sampled if entry[0].ordered and entry[1].pairs and entry[2].pairs]
-    enough = [entry for entry in ordered if entry[1].groups >= FEWEST_GROUPS]
+    enough = [entry for entry in ordered if entry[1].effective_groups >= FEWEST_GROUPS]
     ends = enough if len(enough) > 1 else ordered
     contrast = None
     if len(ends) > 1:

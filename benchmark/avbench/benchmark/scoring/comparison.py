@@ -1,72 +1,33 @@
 """Run A against run B on the same pairs.
 
 Every condition that both runs answered is compared metric by metric: both values, their paired difference with its
-95 % interval, the smallest effect that this many groups could have shown, and a p-value that Holm's method corrects
-over all rows of the comparison, its family. Differences are those of the scores as they stand; the label's own
-uncertainty decides which pairs are ties when wins are counted. Over the corruptions that both answered, A's errors are
+95 % interval, the smallest effect that a run like this would have shown, and a p-value by swaps of whole groups that is
+corrected over all rows of the comparison, its family. Differences are those of the scores as they stand; the label's
+own noise decides which pairs are ties when wins are counted. Over the corruptions that both answered, A's errors are
 set in relation to B's, the named baseline.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from avbench.benchmark.conditions.corruptions.suites import Condition
 from avbench.benchmark.predictions.file import CLEAN_CONDITION
-from avbench.benchmark.scoring.bootstrap import (
-    CONFIDENCE,
-    Clusters,
-    Difference,
-    Estimate,
-    Wins,
-    difference,
-    holm,
-    wins,
-)
+from avbench.benchmark.scoring.bootstrap import CONFIDENCE, Clusters, Difference, Estimate
 from avbench.benchmark.scoring.errors import ErrorTable
+from avbench.benchmark.scoring.families import LEVEL, PairedRow, tested_differences
+from avbench.benchmark.scoring.label_noise import LabelSigma, Wins, wins
 from avbench.benchmark.scoring.metric import HEADLINES, Metric, Quantity, all_metrics, find_metrics
 from avbench.benchmark.scoring.robustness import Robustness, robustness
+from avbench.benchmark.scoring.statistics.effective_groups import effective_groups, largest_share
 from avbench.preprocessing.base.errors import InputError
-from avbench.preprocessing.base.geometry import FloatArray
 
 ROBUSTNESS_METRICS = ("rotation.mean_deg", "direction.mean_deg", "total.mean_deg")
 """Mean errors of which robustness is summarised; sums of them over severities mean something, sums of AUCs do not."""
-
-
-@dataclass(frozen=True)
-class LabelSigma:
-    """How uncertain N labels are themselves, in degrees; NaN where the source does not say.
-
-    Attributes:
-        rotation_deg: (N,) `pose_sigma_deg` of the pair row.
-        direction_deg: (N,) `direction_sigma_deg`.
-    """
-
-    rotation_deg: FloatArray
-    direction_deg: FloatArray
-
-    @classmethod
-    def of(cls, rotation_deg: ArrayLike, direction_deg: ArrayLike) -> LabelSigma:
-        """From columns of numbers, None where one is not known."""
-        return cls(np.asarray(rotation_deg, dtype=np.float64), np.asarray(direction_deg, dtype=np.float64))
-
-    def tie(self, quantity: Quantity) -> FloatArray:
-        """(N,) what two errors of a pair must differ by to be told apart; 0 where no uncertainty is known.
-
-        The total error is either of the two, so it takes the larger uncertainty. For metres none is stated.
-        """
-        rotation, direction = np.nan_to_num(self.rotation_deg), np.nan_to_num(self.direction_deg)
-        return {
-            Quantity.ROTATION: rotation,
-            Quantity.DIRECTION: direction,
-            Quantity.TOTAL: np.maximum(rotation, direction),
-            Quantity.METRIC_TRANSLATION: np.zeros_like(rotation),
-        }[quantity]
 
 
 @dataclass(frozen=True)
@@ -81,7 +42,6 @@ class MetricComparison:
         a: Run A's value.
         b: Run B's value.
         difference: A minus B, paired.
-        family_p_value: The p-value after Holm's correction over the family, None without an interval.
     """
 
     condition: str
@@ -91,12 +51,16 @@ class MetricComparison:
     a: Estimate
     b: Estimate
     difference: Difference
-    family_p_value: float | None = None
+
+    @property
+    def family_p_value(self) -> float | None:
+        """The p-value corrected over the family; None where the row could not be tested."""
+        return self.difference.family_p_value
 
     @property
     def better(self) -> str | None:
         """Which run, a or b, is better at the 5 % level for the whole family; None where that is open."""
-        if self.family_p_value is None or self.family_p_value > 1 - CONFIDENCE:
+        if self.family_p_value is None or self.family_p_value > LEVEL:
             return None
         return "a" if (self.difference.estimate.value > 0) == self.higher_is_better else "b"
 
@@ -143,7 +107,14 @@ class Comparison:
         name_b: Name of run B, the baseline.
         pairs: Pairs that both are scored on.
         groups: Groups of these.
-        rows: One per condition and metric: the family of the correction.
+        effective_groups: How many equal groups they are worth.
+        largest_share: Share of the pairs that are of the largest group.
+        rows: One per condition and metric.
+        family: How many of them could be tested: the family of the correction.
+        smallest_p: The smallest p-value that so many groups can give, however large a difference is; None where nothing
+            was tested.
+        exchanges: How many exchanges of the two runs within groups were looked at.
+        all_exchanges: Whether these are all there are.
         win_counts: One per condition and kind of error.
         robustness: By name of a mean error; empty where no corruption was answered by both.
         left_out: Conditions that only one of the two answered.
@@ -153,10 +124,21 @@ class Comparison:
     name_b: str
     pairs: int
     groups: int
+    effective_groups: float
+    largest_share: float
     rows: tuple[MetricComparison, ...]
+    family: int
+    smallest_p: float | None
+    exchanges: int
+    all_exchanges: bool
     win_counts: tuple[WinCount, ...]
     robustness: Mapping[str, Robustness]
     left_out: tuple[str, ...]
+
+    @property
+    def can_decide(self) -> bool:
+        """Whether any difference could be significant."""
+        return self.smallest_p is not None and self.smallest_p <= LEVEL
 
     def to_json(self) -> dict[str, Any]:
         """JSON values; `a` and `b` stand for the two runs throughout, differences are A minus B."""
@@ -166,7 +148,12 @@ class Comparison:
             "confidence": CONFIDENCE,
             "pairs": self.pairs,
             "groups": self.groups,
-            "family": len(self.rows),
+            "effective_groups": round(self.effective_groups, 2),
+            "largest_group_share": round(self.largest_share, 4),
+            "family": self.family,
+            "smallest_p": self.smallest_p,
+            "exchanges": self.exchanges,
+            "all_exchanges": self.all_exchanges,
             "rows": [row.to_json() for row in self.rows],
             "wins": [count.to_json() for count in self.win_counts],
             "robustness": {name: found.to_json() for name, found in self.robustness.items()},
@@ -219,7 +206,7 @@ def compare_runs(
         errors_b: Errors of run B on the same pairs, under the same conditions in the same order.
         clusters: Groups of the pairs and the shared resamples.
         names: What the runs are called.
-        metrics: What is compared, None for the headlines. Together with the conditions they are the family of Holm's
+        metrics: What is compared, None for the headlines. Together with the conditions they are the family of the
             correction: fewer rows, less correction, so choose them before looking.
         sigma: The uncertainty of the labels, None where it is not known.
         left_out: Conditions that only one run answered, to be told.
@@ -233,47 +220,55 @@ def compare_runs(
     if any(len(one.rotation_deg) != count for one in (*errors_a, *errors_b)):
         raise ValueError(f"a comparison needs the errors of the {count} pairs that have a group")
     chosen = find_metrics(HEADLINES) if metrics is None else tuple(metrics)
-    rows: list[MetricComparison] = []
+    compared = [(a, b, metric) for a, b in zip(errors_a, errors_b, strict=True) for metric in chosen]
+    family = tested_differences(
+        [
+            PairedRow(
+                a.sampled(metric, clusters),
+                b.sampled(metric, clusters),
+                a.of(metric.quantity),
+                b.of(metric.quantity),
+                metric.statistic,
+            )
+            for a, b, metric in compared
+        ],
+        clusters,
+    )
     counts: list[WinCount] = []
     for a, b in zip(errors_a, errors_b, strict=True):
-        for metric in chosen:
-            sampled_a, sampled_b = a.sampled(metric, clusters), b.sampled(metric, clusters)
-            apart = difference(sampled_a, sampled_b)
-            rows.append(
-                MetricComparison(
-                    a.condition,
-                    metric.name,
-                    metric.unit,
-                    metric.higher_is_better,
-                    sampled_a.estimate,
-                    sampled_b.estimate,
-                    apart,
-                )
-            )
         for quantity in dict.fromkeys(metric.quantity for metric in chosen):
             tie = 0.0 if sigma is None else sigma.tie(quantity)
             counts.append(
                 WinCount(a.condition, quantity, wins(a.of(quantity), b.of(quantity), clusters, tie_below=tie))
             )
+    sizes = clusters.sizes
     return Comparison(
         name_a=names[0],
         name_b=names[1],
         pairs=count,
         groups=clusters.groups,
-        rows=tuple(_corrected(rows)),
+        effective_groups=effective_groups(sizes),
+        largest_share=largest_share(sizes),
+        rows=tuple(
+            MetricComparison(
+                a.condition,
+                metric.name,
+                metric.unit,
+                metric.higher_is_better,
+                a.sampled(metric, clusters).estimate,
+                b.sampled(metric, clusters).estimate,
+                apart,
+            )
+            for (a, b, metric), apart in zip(compared, family.differences, strict=True)
+        ),
+        family=family.tested,
+        smallest_p=family.smallest_p,
+        exchanges=family.exchanges,
+        all_exchanges=family.exact,
         win_counts=tuple(counts),
         robustness=run_robustness(errors_a, errors_b, clusters),
         left_out=tuple(left_out),
     )
-
-
-def _corrected(rows: Sequence[MetricComparison]) -> list[MetricComparison]:
-    p_values = [row.difference.p_value for row in rows]
-    corrected = iter(holm([p_value for p_value in p_values if p_value is not None]))
-    return [
-        row if p_value is None else replace(row, family_p_value=next(corrected))
-        for row, p_value in zip(rows, p_values, strict=True)
-    ]
 
 
 def run_robustness(

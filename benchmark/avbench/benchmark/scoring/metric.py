@@ -14,15 +14,8 @@ from types import MappingProxyType
 
 from avbench.benchmark.metrics.definitions import WORST_ERROR_DEG
 from avbench.benchmark.metrics.spec import MetricDefinition, load_metrics_spec
-from avbench.benchmark.scoring.bootstrap import (
-    Clusters,
-    Sampled,
-    Statistic,
-    auc_statistic,
-    mean_statistic,
-    median_statistic,
-    sample,
-)
+from avbench.benchmark.scoring.bootstrap import Clusters, Sampled, sample
+from avbench.benchmark.scoring.statistics.summaries import Prepare, prepare_auc, prepare_mean, prepare_median
 from avbench.preprocessing.base.errors import InputError, did_you_mean
 from avbench.preprocessing.base.geometry import FloatArray
 
@@ -52,7 +45,7 @@ class Metric:
     quantity: Quantity
     unit: str
     higher_is_better: bool
-    statistic: Statistic = field(compare=False, repr=False)
+    statistic: Prepare = field(compare=False, repr=False)
 
     def sampled(self, errors: FloatArray, clusters: Clusters) -> Sampled:
         """The metric of (N,) errors, NaN where a pair is not scored, and of all resamples."""
@@ -84,10 +77,10 @@ def _expanded(entry: MetricDefinition, thresholds_deg: Sequence[float]) -> list[
     higher = entry.better == "higher"
     if kind == "auc":
         return [
-            Metric(f"{entry.name}@{threshold:g}", Quantity(quantity), entry.unit, higher, auc_statistic(threshold))
+            Metric(f"{entry.name}@{threshold:g}", Quantity(quantity), entry.unit, higher, prepare_auc(threshold))
             for threshold in thresholds_deg
         ]
-    statistic = median_statistic if kind.startswith("median") else mean_statistic
+    statistic = prepare_median if kind.startswith("median") else prepare_mean
     return [Metric(entry.name, Quantity(quantity), entry.unit, higher, statistic)]
 
 

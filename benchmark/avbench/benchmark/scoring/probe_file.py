@@ -25,12 +25,24 @@ class DifferenceRecord:
     standard_error: Unbounded | None
     smallest_detectable: Unbounded | None
     p_value: Unbounded | None
+    family_p_value: Unbounded | None = None
+    effective_groups: Unbounded | None = None
+    largest_group_share: Unbounded | None = None
 
     def difference(self) -> Difference:
         """The difference that was stored."""
         value = float("nan") if self.value is None else self.value
-        estimate = Estimate(value, self.low, self.high, self.groups, self.pairs, self.note)
-        return Difference(estimate, self.standard_error, self.smallest_detectable, self.p_value)
+        estimate = Estimate(
+            value,
+            self.low,
+            self.high,
+            self.groups,
+            self.pairs,
+            self.note,
+            self.effective_groups,
+            self.largest_group_share,
+        )
+        return Difference(estimate, self.standard_error, self.smallest_detectable, self.p_value, self.family_p_value)
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,10 @@ pose errors in the place of classification errors. All of them are taken of the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from avbench.benchmark.scoring.bootstrap import Estimate, IntervalNote, Sampled
+from avbench.benchmark.scoring.bootstrap import Estimate, Sampled, average
 
 
 @dataclass(frozen=True)
@@ -22,8 +20,8 @@ class Robustness:
     Attributes:
         corruption_error: Ratio of summed errors per corruption.
         mean_corruption_error: Its mean over corruptions (mCE; 1 is the baseline).
-        relative_mean_corruption_error: The same for the rise over clean; None without clean errors, or where the
-            baseline does not rise.
+        relative_mean_corruption_error: The same for the rise over clean; None without clean errors, without a value
+            where the baseline's rise is not clear of zero.
         relative_performance: Mean clean error over mean corrupted error of the run itself (1 is no loss); None without
             clean errors.
     """
@@ -63,32 +61,17 @@ def robustness(
     """
     if not errors or {k: len(v) for k, v in errors.items()} != {k: len(v) for k, v in baseline_errors.items()}:
         raise ValueError(f"corruptions differ: {sorted(errors)} and {sorted(baseline_errors)}")
-    own = {name: _average(severities) for name, severities in errors.items()}
-    base = {name: _average(baseline_errors[name]) for name in errors}
+    own = {name: average(severities) for name, severities in errors.items()}
+    base = {name: average(baseline_errors[name]) for name in errors}
     ratio = {name: own[name].over(base[name]) for name in errors}
     relative = None
     if clean_error is not None and baseline_clean_error is not None:
         rises = [(own[name].minus(clean_error), base[name].minus(baseline_clean_error)) for name in errors]
-        if all(rise.point > 0 for _, rise in rises):
-            relative = _average([rise.over(base_rise) for rise, base_rise in rises]).estimate
-            if any((base_rise.drawn <= 0).any() for _, base_rise in rises):
-                # A ratio whose denominator changes its sign has no interval that says anything.
-                relative = replace(relative, low=None, high=None, note=IntervalNote.UNSTABLE_RATIO)
-    performance = None if clean_error is None else clean_error.over(_average(list(own.values()))).estimate
+        relative = average([rise.over(base_rise) for rise, base_rise in rises]).estimate
+    performance = None if clean_error is None else clean_error.over(average(list(own.values()))).estimate
     return Robustness(
         corruption_error={name: value.estimate for name, value in ratio.items()},
-        mean_corruption_error=_average(list(ratio.values())).estimate,
+        mean_corruption_error=average(list(ratio.values())).estimate,
         relative_mean_corruption_error=relative,
         relative_performance=performance,
-    )
-
-
-def _average(sampled: Sequence[Sampled]) -> Sampled:
-    first = sampled[0]
-    return Sampled(
-        point=float(np.mean([one.point for one in sampled])),
-        drawn=np.asarray(np.mean([one.drawn for one in sampled], axis=0)),
-        groups=first.groups,
-        pairs=first.pairs,
-        finite=all(one.finite for one in sampled),
     )

@@ -11,6 +11,7 @@ from avbench.benchmark.scoring.comparison import Comparison
 from avbench.benchmark.tables.scores import (
     difference_text,
     estimate_text,
+    groups_text,
     interval_notes,
     markdown_table,
     number,
@@ -69,14 +70,15 @@ def _metric_table(found: Comparison) -> Table:
     notes = [
         f"difference: {found.name_a} minus {found.name_b} on the same pairs; ↓ lower is better, ↑ higher is better",
         "in brackets: 95 % intervals, from resampling groups",
-        "detectable: the smallest true difference that so many groups would show in 80 % of repetitions",
-        f"p (Holm) and better: at the 5 % level, corrected over all rows of this table ({len(found.rows)})",
+        "detectable: the smallest true difference that would be significant for the table in 80 % of repetitions, or -",
+        *_test_notes(found),
         *interval_notes([estimate for row in found.rows for estimate in (row.a, row.b, row.difference.estimate)]),
     ]
     if found.left_out:
         notes.append(f"answered by one run only, so not compared: {', '.join(found.left_out)}")
     return Table(
-        f"{found.name_a} against {found.name_b}: {found.pairs} pairs in {found.groups} groups",
+        f"{found.name_a} against {found.name_b}: {found.pairs} pairs in "
+        f"{groups_text(found.groups, found.effective_groups, found.largest_share)}",
         (
             "condition",
             "metric",
@@ -85,12 +87,29 @@ def _metric_table(found: Comparison) -> Table:
             "difference",
             "detectable",
             "p",
-            "p (Holm)",
+            "p (table)",
             "better",
         ),
         rows,
         tuple(notes),
     )
+
+
+def _test_notes(found: Comparison) -> list[str]:
+    """How the p-values of a comparison were made, of what family they are, and what they cannot reach."""
+    if found.smallest_p is None:
+        return ["p: nothing could be tested"]
+    which = "all" if found.all_exchanges else "drawn"
+    lines = [
+        f"p: {found.exchanges:,} {which} exchanges of the two within whole groups, each row alone",
+        f"p (table) and better: at the 5 % level, corrected over the {found.family} rows of this table",
+        f"smallest p that so many groups can give: {p_value_text(found.smallest_p)}",
+    ]
+    if not found.can_decide:
+        lines.append(
+            "no difference of so few groups can be significant, however large it is: better stays open in every row"
+        )
+    return lines
 
 
 def _win_table(found: Comparison) -> Table:
@@ -101,7 +120,7 @@ def _win_table(found: Comparison) -> Table:
             str(count.wins.a_better),
             str(count.wins.ties),
             str(count.wins.b_better),
-            estimate_text(_percent(count.wins.share), 1),
+            estimate_text(count.wins.share.scaled(100.0), 1),
         )
         for count in found.win_counts
     )
@@ -196,8 +215,3 @@ def _decimals(unit: str) -> int:
 
 def _or_dash(found: Estimate | None) -> str:
     return "-" if found is None else estimate_text(found, 3)
-
-
-def _percent(share: Estimate) -> Estimate:
-    low, high = (None if end is None else 100.0 * end for end in (share.low, share.high))
-    return Estimate(100.0 * share.value, low, high, share.groups, share.pairs, share.note)

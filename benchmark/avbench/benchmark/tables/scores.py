@@ -84,19 +84,33 @@ def p_value_text(p_value: float | None) -> str:
 
 def interval_notes(estimates: Collection[Estimate]) -> list[str]:
     """What a reader must know about the intervals of a table, one line each, and for how many groups it holds."""
-    groups: dict[IntervalNote, set[int]] = {}
+    noted: dict[IntervalNote, list[Estimate]] = {}
     for found in estimates:
         if found.note is not IntervalNote.NONE:
-            groups.setdefault(found.note, set()).add(found.groups)
+            noted.setdefault(found.note, []).append(found)
     lines = []
-    for note, counts in groups.items():
-        low, high = min(counts), max(counts)
-        many = f"{low} group{'' if low == 1 else 's'}" if low == high else f"{low} to {high} groups"
+    for note, founds in noted.items():
         flag = "* " if note is IntervalNote.FEW_GROUPS else ""
         # Where nothing is scored, or errors are infinite, the number of groups explains nothing.
         explained = note in (IntervalNote.FEW_GROUPS, IntervalNote.TOO_FEW_GROUPS)
-        lines.append(f"{flag}{note}" + (f" ({many})" if explained else ""))
+        lines.append(f"{flag}{note}" + (f" ({_groups_of(founds)})" if explained else ""))
     return lines
+
+
+def groups_text(groups: int, effective: float | None, largest: float | None) -> str:
+    """How many groups there are, and how many equal ones they are worth where these are noticeably fewer."""
+    many = f"{groups} group{'' if groups == 1 else 's'}"
+    if effective is None or largest is None or effective > 0.9 * groups:
+        return many
+    return f"{many} worth {effective:.1f} equal ones, the largest with {100 * largest:.0f} % of the pairs"
+
+
+def _groups_of(founds: Sequence[Estimate]) -> str:
+    counts = [found.groups for found in founds]
+    if min(counts) < max(counts):
+        return f"{min(counts)} to {max(counts)} groups"
+    worst = min(founds, key=lambda found: found.groups if found.effective_groups is None else found.effective_groups)
+    return groups_text(worst.groups, worst.effective_groups, worst.largest_share)
 
 
 _HEADLINES = (

@@ -26,7 +26,7 @@ def test_a_difference_of_that_size_is_found_in_four_of_five_repetitions() -> Non
     for _ in range(20):
         differences, test = family_of(random, 0.0)
         noise = random.choice(differences[:, 0] - differences[:, 0].mean(), (800, GROUPS)).mean(axis=1)
-        size = detectable_difference(noise, test.scale[0], test.critical, GROUPS, np.inf)
+        size = detectable_difference(noise, noise.std(), test.critical, GROUPS, np.inf)
         assert size is not None
         sizes.append(size)
     found = [family_of(random, float(np.mean(sizes)))[1].family_p_value[0] <= 0.05 for _ in range(150)]

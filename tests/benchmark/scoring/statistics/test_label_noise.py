@@ -67,15 +67,15 @@ def test_models_equally_far_from_the_truth_tie_at_the_stated_probability(off_deg
     labels = Rotation.from_rotvec(np.radians(random.normal(0, 0.5, (count, 3))))
     errors_a, errors_b = angles_deg(a, labels), angles_deg(b, labels)
     sigma = np.full(count, 0.5)
-    tied = np.abs(errors_a - errors_b) <= tie_width(errors_a, errors_b, sigma, apart_deg=angles_deg(a, b))
+    tied = np.abs(errors_a - errors_b) <= tie_width(sigma, (errors_a, errors_b, angles_deg(a, b)))
     assert np.mean(tied) == pytest.approx(0.95, abs=0.01)
     # Without the angle between the answers the tie is as wide as it can be needed.
-    assert np.mean(np.abs(errors_a - errors_b) <= tie_width(errors_a, errors_b, sigma)) > 0.95
+    assert np.mean(np.abs(errors_a - errors_b) <= tie_width(sigma)) > 0.95
     # One sigma, as if it were that of the difference, leaves a winner where there is none.
     assert np.mean(np.abs(errors_a - errors_b) > 0.5) > 0.3
 
 
 def test_a_label_without_sigma_makes_no_ties_and_many_pairs_are_drawn_less_often() -> None:
-    assert tie_width(np.ones(2), np.ones(2), np.array([np.nan, 0.0])).tolist() == [0.0, 0.0]
+    assert tie_width(np.array([np.nan, 0.0])).tolist() == [0.0, 0.0]
     assert repetitions_for(3000) == 400
     assert repetitions_for(1_000_000) == 20

@@ -37,6 +37,22 @@ def test_a_composition_has_the_summary_of_its_values_written_out(name: str, erro
             assert math.isnan(found)
 
 
+def test_an_error_at_the_threshold_of_an_auc_is_no_recall() -> None:
+    # One error of 2 degrees of four: the recall rises to 1/4 at 2 and stays there up to 10.
+    values = np.array([2.0, 10.0, 10.0, 12.0])
+    summary = prepare_auc(10.0)(values, np.arange(4), 4)
+    assert summary.point == pytest.approx(100.0 * (0.5 * 0.25 * 2.0 + 0.25 * 8.0) / 10.0)
+    assert summary.of(np.array([[0.0, 2.0, 2.0, 0.0]]))[0] == 0.0
+
+
+def test_an_auc_knows_its_largest_error_without_the_likely_groups() -> None:
+    # Errors fall with the number of the group; the composition takes only the last four of forty.
+    values, counts = np.linspace(9.0, 1.0, 40), np.zeros((1, 40))
+    counts[0, 36:] = 10
+    found = prepare_auc(10.0)(values, np.arange(40), 40).of(counts)[0]
+    assert found == pytest.approx(auc_percent(np.repeat(values[36:], 10), 10.0))
+
+
 def test_medians_of_more_values_than_blocks_are_exact() -> None:
     random = np.random.default_rng(3)
     values, index = np.round(random.exponential(5, 5000), 1), random.integers(0, 40, 5000)

@@ -22,7 +22,7 @@ def detectable_difference(
 
     Args:
         noise: (B,) resamples of the difference minus their point.
-        scale: Standard deviation of the difference under "no difference" (`family.FamilyTest.scale`).
+        scale: Standard deviation of the difference where there is none: that of `noise`, from its quantiles.
         critical: How many scales are significant.
         groups: Effective number of groups.
         most: The largest difference there can be.

@@ -25,18 +25,14 @@ class FamilyTest:
     Attributes:
         p_value: (J,) of each row alone; NaN where a row cannot be tested (an infinite difference).
         family_p_value: (J,) corrected for all rows; NaN likewise.
-        scale: (J,) standard deviation of each row's difference under "no difference".
-        critical: How many `scale` a difference must reach to be significant at the level for the whole family; None
-            where no difference could be.
-        single_critical: (J,) the same for a row that is tested alone; NaN where none could be.
+        critical: How many standard deviations of its arrangements a difference must reach to be significant at the
+            level for the whole family; None where no difference could be.
         smallest_p: The smallest p-value that the arrangements can give.
     """
 
     p_value: FloatArray
     family_p_value: FloatArray
-    scale: FloatArray
     critical: float | None
-    single_critical: FloatArray
     smallest_p: float
 
 
@@ -59,11 +55,8 @@ def family_test(swapped: Swapped, *, level: float = 0.05) -> FamilyTest:
         arranged = np.abs(swapped.arranged) / safe
     arranged[:, ~usable] = 0.0
     single = np.full(rows, np.nan)
-    single_critical = np.full(rows, np.nan)
     for row in np.flatnonzero(usable).tolist():
         single[row] = _share_reaching(arranged[:, row], observed[row], added)
-        reached = critical_value(arranged[:, row], level, added)
-        single_critical[row] = np.nan if reached is None else reached
     family = np.full(rows, np.nan)
     order = [int(row) for row in np.argsort(-np.where(usable, observed, -np.inf), kind="stable") if usable[row]]
     largest = np.zeros(count)
@@ -75,9 +68,8 @@ def family_test(swapped: Swapped, *, level: float = 0.05) -> FamilyTest:
     for row in order:
         running = max(running, float(family[row]))
         family[row] = running
-    return FamilyTest(
-        single, family, scale, critical_value(largest, level, added) if order else None, single_critical, smallest
-    )
+    critical = critical_value(largest, level, added) if order else None
+    return FamilyTest(single, family, critical, smallest)
 
 
 def _share_reaching(arranged: FloatArray, observed: float, added: int) -> float:

@@ -76,11 +76,9 @@ def beyond_noise(errors: FloatArray, sigma_deg: FloatArray, axes: int, *, probab
 
 
 def tie_width(
-    errors_a: FloatArray,
-    errors_b: FloatArray,
     sigma_deg: FloatArray,
+    answers: tuple[FloatArray, FloatArray, FloatArray] | None = None,
     *,
-    apart_deg: FloatArray | None = None,
     probability: float = 0.95,
 ) -> FloatArray:
     """(N,) by how much two errors on one label may differ when both models are equally far from the truth.
@@ -91,15 +89,15 @@ def tie_width(
     angles. Where the answers lie on opposite sides of the label that is 2 z s, the most it can be.
 
     Args:
-        errors_a: (N,) errors of model A.
-        errors_b: (N,) errors of model B.
         sigma_deg: (N,) sigma of the labels per axis; NaN counts as 0.
-        apart_deg: (N,) angle between the two answers, None where it is not known: then as large as can be.
+        answers: (N,) errors of model A, (N,) of model B and (N,) angles between the two answers; None where they are
+            not known: then as much as it can be.
         probability: That equally good models tie.
     """
-    most = 2 * special.ndtri(0.5 + probability / 2) * np.nan_to_num(sigma_deg)
-    if apart_deg is None:
-        return np.asarray(most * np.ones_like(errors_a))
+    most = np.asarray(2 * special.ndtri(0.5 + probability / 2) * np.nan_to_num(sigma_deg))
+    if answers is None:
+        return most
+    errors_a, errors_b, apart_deg = answers
     with np.errstate(invalid="ignore", divide="ignore"):
         part = np.clip(apart_deg / (errors_a + errors_b), 0.0, 1.0)
     return np.asarray(most * np.where(np.isnan(part), 1.0, part))

@@ -8,34 +8,27 @@ are positive in all resamples.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
+from scipy import special
 
-from avbench.benchmark.scoring.statistics.resample_intervals import percentile_interval, quantile_error
+from avbench.benchmark.scoring.statistics.resample_intervals import Interval, percentile_interval, quantile_error
 from avbench.benchmark.scoring.statistics.summaries import FloatArray
 
 CLEAR_OF_ZERO = 3.0
 """How many standard errors a denominator must be away from zero."""
 
-
-@dataclass(frozen=True)
-class Ratio:
-    """A ratio with its interval.
-
-    Attributes:
-        value: The ratio.
-        low: Lower end.
-        high: Upper end.
-    """
-
-    value: float
-    low: float
-    high: float
+_QUANTILE = float(special.ndtri(0.975))
 
 
 def is_clear_of_zero(point: float, drawn: FloatArray, factor: float = 1.0) -> bool:
-    """Whether a number is more than `CLEAR_OF_ZERO` standard errors of its (B,) resamples away from zero."""
+    """Whether a number is more than `CLEAR_OF_ZERO` standard errors of its (B,) resamples away from zero.
+
+    Args:
+        point: The number.
+        drawn: (B,) of the resamples.
+        factor: By which the spread of the resamples is too small.
+    """
     if not (math.isfinite(point) and np.isfinite(drawn).all()):
         return False
     return abs(point) > CLEAR_OF_ZERO * quantile_error(drawn, factor) and point != 0.0
@@ -43,7 +36,7 @@ def is_clear_of_zero(point: float, drawn: FloatArray, factor: float = 1.0) -> bo
 
 def fieller_interval(
     above: float, below: float, variances: tuple[float, float, float], quantile: float
-) -> tuple[float, float] | None:
+) -> Interval | None:
     """Interval of above / below (Fieller 1954): all ratios r for which above - r below is within its own spread of 0.
 
     Args:
@@ -66,10 +59,10 @@ def fieller_interval(
     return (b - math.sqrt(inside)) / a, (b + math.sqrt(inside)) / a
 
 
-def ratio(
+def ratio_interval(
     above: float, below: float, drawn_above: FloatArray, drawn_below: FloatArray, factor: float = 1.0
-) -> Ratio | None:
-    """A ratio with its 95 % interval; None where the denominator is not clear of zero.
+) -> Interval | None:
+    """95 % interval of a ratio whose denominator is clear of zero.
 
     On the log scale where all resamples of both are positive, else Fieller's from the variances of the resamples.
 
@@ -79,14 +72,16 @@ def ratio(
         drawn_above: (B,) numerators of the resamples.
         drawn_below: (B,) denominators of the same resamples.
         factor: By which the interval is widened for few groups.
+
+    Returns:
+        The ends, None where they are not finite.
     """
-    if not is_clear_of_zero(below, drawn_below, factor) or not math.isfinite(above):
+    usable = np.isfinite(drawn_above) & np.isfinite(drawn_below)
+    if not (math.isfinite(above) and math.isfinite(below) and usable.any()):
         return None
+    drawn_above, drawn_below = drawn_above[usable], drawn_below[usable]
     if above > 0 and below > 0 and (drawn_above > 0).all() and (drawn_below > 0).all():
         low, high = percentile_interval(math.log(above / below), np.log(drawn_above) - np.log(drawn_below), factor)
-        return Ratio(above / below, math.exp(low), math.exp(high))
+        return math.exp(low), math.exp(high)
     covariance = np.cov(drawn_above, drawn_below)
-    found = fieller_interval(
-        above, below, (covariance[0, 0], covariance[1, 1], covariance[0, 1]), 1.959963984540054 * factor
-    )
-    return None if found is None else Ratio(above / below, *found)
+    return fieller_interval(above, below, (covariance[0, 0], covariance[1, 1], covariance[0, 1]), _QUANTILE * factor)

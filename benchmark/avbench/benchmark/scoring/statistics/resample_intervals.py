@@ -26,10 +26,24 @@ def percentile_interval(
         confidence: Of the interval.
         interpolate: Whether ends lie between resamples; not where some are infinite.
     """
-    tail = (1 - confidence) / 2
-    low = float(np.quantile(drawn, tail, method="linear" if interpolate else "lower"))
-    high = float(np.quantile(drawn, 1 - tail, method="linear" if interpolate else "higher"))
+    low, high = _middle(drawn, confidence, interpolate=interpolate)
     return point - factor * (point - low), point + factor * (high - point)
+
+
+def _middle(drawn: FloatArray, confidence: float, *, interpolate: bool) -> Interval:
+    """Both ends of the middle values."""
+    last = len(drawn) - 1
+    low, high = (last * share for share in ((1 - confidence) / 2, 1 - (1 - confidence) / 2))
+    places = [place for at in (low, high) for place in (int(at), min(int(at) + 1, last))]
+    # `np.quantile` to the last bit, which spends five times as long on its arguments.
+    found = np.partition(drawn, places)[places].tolist()
+    if not interpolate:
+        return found[0], found[3] if high % 1.0 else found[2]
+    return _between(found[0], found[1], low % 1.0), _between(found[2], found[3], high % 1.0)
+
+
+def _between(low: float, high: float, share: float) -> float:
+    return float(low + (high - low) * share if share < 0.5 else high - (high - low) * (1.0 - share))
 
 
 def studentised_interval(

@@ -14,14 +14,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from avbench.benchmark.metrics.definitions import auc_percent, auc_terms
+
 FloatArray = NDArray[np.float64]
 Counts = NDArray[np.floating]
 """(B, groups) how often each composition takes each group."""
 
 # Groups whose largest values are looked at before all are: only one resample in e^32 holds none of them.
 _LIKELY_LARGEST = 32
-# Ranked values are cut into so many blocks: a middle is sought among blocks first, then inside one.
-_BLOCKS = 128
+# Multiplications that take as long as looking one place of a ranking up.
+_PRODUCTS_PER_PLACE = 100
+_PLACES_AT_ONCE = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -31,10 +34,12 @@ class Summary:
     Attributes:
         point: Of all values; NaN without any.
         of: (B, groups) counts -> (B,) summaries of the compositions; NaN for an empty one.
+        sums: (groups,) sums of the values of each group, of a mean of finite values; else None.
     """
 
     point: float
     of: Callable[[Counts], FloatArray]
+    sums: FloatArray | None = None
 
 
 Prepare = Callable[[FloatArray, NDArray[np.int64], int], Summary]
@@ -45,28 +50,22 @@ def prepare_mean(values: FloatArray, index: NDArray[np.int64], groups: int) -> S
     """Mean over values; with an infinite value it is infinite, and that of compositions NaN."""
     if not np.isfinite(values).all():
         return Summary(float(values.mean()), lambda counts: np.full(len(counts), np.nan))
-    columns = np.stack(
-        [np.bincount(index, weights=values, minlength=groups), np.bincount(index, minlength=groups)], axis=1
-    )
+    sums = np.bincount(index, weights=values, minlength=groups).astype(np.float64)
+    columns = np.stack([sums, np.bincount(index, minlength=groups)], axis=1)
 
     def of(counts: Counts) -> FloatArray:
         total, pairs = (counts @ columns).T
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(total / pairs)
 
-    return Summary(float(values.mean()) if len(values) else math.nan, of)
+    return Summary(float(values.mean()) if len(values) else math.nan, of, sums)
 
 
 def prepare_auc(threshold: float) -> Prepare:
-    """AUC up to a threshold in per cent: the trapezoid under the recall curve, over the threshold.
-
-    The trapezoid of N values equals the mean of max(0, 1 - e/T) plus e_k / (2 N T) with e_k the largest value below T:
-    the first term is the area under the steps, the second what the trapezoid adds to them.
-    """
+    """AUC up to a threshold in per cent, as `metrics.auc_percent` defines it."""
 
     def prepare(values: FloatArray, index: NDArray[np.int64], groups: int) -> Summary:
-        reached = np.where(values < threshold, values, 0.0)
-        gain = np.where(values < threshold, 1.0 - reached / threshold, 0.0)
+        gain, reached = auc_terms(values, threshold)
         largest = np.zeros(groups)
         np.maximum.at(largest, index, reached)
         columns = np.stack(
@@ -80,7 +79,7 @@ def prepare_auc(threshold: float) -> Prepare:
                 drawn = (total + _largest_taken(largest, likely, counts) / (2 * threshold)) / pairs
             return np.asarray(100.0 * drawn)
 
-        return Summary(float(of(np.ones((1, groups)))[0]) if len(values) else math.nan, of)
+        return Summary(auc_percent(values, threshold) if len(values) else math.nan, of)
 
     return prepare
 
@@ -88,8 +87,9 @@ def prepare_auc(threshold: float) -> Prepare:
 def _largest_taken(largest: FloatArray, likely: NDArray[np.int64], counts: Counts) -> FloatArray:
     """(B,) largest of (groups,) values, none negative, among the groups that each composition takes."""
     held = counts[:, likely] > 0
-    found = np.where(held, largest[likely], 0.0).max(axis=1, initial=0.0)
-    rest = np.flatnonzero(~held.any(axis=1))
+    first = np.argmax(held, axis=1)  # the likely groups fall from the largest on
+    found = largest[likely[first]]
+    rest = np.flatnonzero(~held[np.arange(len(first)), first])
     found[rest] = np.where(counts[rest] > 0, largest, 0.0).max(axis=1, initial=0.0)
     return np.asarray(found)
 
@@ -100,42 +100,67 @@ def prepare_median(values: FloatArray, index: NDArray[np.int64], groups: int) ->
         return Summary(math.nan, lambda counts: np.full(len(counts), np.nan))
     order = np.argsort(values, kind="stable")
     ranked, places = values[order], index[order]
-    width = math.ceil(len(ranked) / _BLOCKS)
-    # Counts of values are whole numbers, which 32 bits hold exactly up to 16 million.
-    held = np.zeros((groups, math.ceil(len(ranked) / width)), dtype=np.float32)
-    np.add.at(held, (places, np.arange(len(places)) // width), 1.0)
+    # The ranked values are cut into blocks: first the block that holds the middle is found from how many values of each
+    # group every block has, then the place in it. So many blocks that both cost about the same.
+    width = math.ceil(math.sqrt(len(ranked) * groups / _PRODUCTS_PER_PLACE))
+    blocks = -(-len(ranked) // width)
+    cells = places * blocks + np.arange(len(places)) // width
+    held = np.bincount(cells, minlength=groups * blocks).reshape(groups, blocks)
+    # Running counts of the groups, not of the compositions: there are fewer of them.
+    running = np.cumsum(held, axis=1).astype(np.float64)
 
     def of(counts: Counts) -> FloatArray:
-        reached = np.cumsum(counts.astype(np.float32) @ held, axis=1, dtype=np.float64)
+        reached = counts @ running
         total = reached[:, -1]
         # Positions of the two middle values, counted from 1, in the composition written out in full.
-        lower_at, upper_at = np.floor((total + 1) / 2), np.floor(total / 2 + 1)
-        lower = _ranked_at(lower_at, ranked, places, reached, width, counts)
-        upper, apart = lower.copy(), upper_at > lower_at
-        upper[apart] = _ranked_at(upper_at[apart], ranked, places, reached[apart], width, counts[apart])
-        with np.errstate(invalid="ignore"):
-            return np.where(total > 0, (lower + upper) / 2, np.nan)
+        lower, upper = np.floor((total + 1) / 2), np.floor(total / 2 + 1)
+        ranking = _Ranking(ranked, places, width, reached, np.ascontiguousarray(counts))
+        middle = np.empty(len(total))
+        step = max(1, _PLACES_AT_ONCE // width)
+        for start in range(0, len(total), step):
+            part = np.arange(start, min(start + step, len(total)))
+            middle[part] = ranking.at(part, lower[part], upper[part]).mean(axis=0)
+        return np.where(total > 0, middle, np.nan)
 
     return Summary(float(np.median(values)), of)
 
 
-def _ranked_at(
-    position: FloatArray,
-    ranked: FloatArray,
-    places: NDArray[np.int64],
-    reached: FloatArray,
-    width: int,
-    counts: Counts,
-) -> FloatArray:
-    """(B,) the value at a position, counted from 1, of each composition written out in ranked order."""
-    if not len(position):
-        return np.zeros(0)
-    block = np.argmax(reached >= position[:, None], axis=1)
-    before = np.where(block > 0, np.take_along_axis(reached, np.maximum(block - 1, 0)[:, None], axis=1)[:, 0], 0.0)
-    place = block[:, None] * width + np.arange(width)
-    # Past the last value the running count stays as it is, and the first place that reaches the position is taken.
-    inside = np.where(place < len(places), place, 0)
-    taken = np.where(place < len(places), np.take_along_axis(counts, places[inside], axis=1), 0.0)
-    running = before[:, None] + np.cumsum(taken, axis=1)
-    found = np.argmax(running >= position[:, None], axis=1)
-    return np.asarray(ranked[inside[np.arange(len(found)), found]])
+@dataclass(frozen=True)
+class _Ranking:
+    """Values in ascending order, cut into blocks, and how many of them the compositions take.
+
+    Attributes:
+        ranked: (N,) the values.
+        index: (N,) group of each.
+        width: Values of a block; the last may have fewer.
+        reached: (B, blocks) values that each composition takes of each block and those before it.
+        counts: (B, groups) how often each composition takes each group.
+    """
+
+    ranked: FloatArray
+    index: NDArray[np.int64]
+    width: int
+    reached: FloatArray
+    counts: FloatArray
+
+    def at(self, compositions: NDArray[np.int64], *positions: FloatArray) -> FloatArray:
+        """(len(positions), R) values at (R,) positions, counted from 1 and rising, of R compositions written out."""
+        reached, first = self.reached[compositions], positions[0][:, None]
+        block = np.argmax(reached >= first, axis=1)
+        before = np.where(block > 0, reached[np.arange(len(block)), np.maximum(block - 1, 0)], 0.0)
+        place = block[:, None] * self.width + np.arange(self.width)
+        # Past the last value the running count stays as it is, and the first place that reaches a position is taken.
+        beyond = place >= len(self.index)
+        place[beyond] = 0
+        drawn = self.counts.ravel().take(compositions[:, None] * self.counts.shape[1] + self.index[place])
+        drawn[beyond] = 0.0
+        running = np.cumsum(drawn, axis=1)
+        running += before[:, None]
+        found = np.empty((len(positions), len(compositions)))
+        for number, position in enumerate(positions):
+            found[number] = self.ranked[place[np.arange(len(block)), np.argmax(running >= position[:, None], axis=1)]]
+            # A later position may lie in another block.
+            further = np.flatnonzero(running[:, -1] < position) if number else ()
+            if len(further):
+                found[number, further] = self.at(compositions[further], position[further])[0]
+        return found

@@ -7,7 +7,7 @@ linear probe of the embedding tells the azimuth of the strongest source. Interva
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,7 +21,8 @@ from avbench.benchmark.models.learned.binaural_pretraining import (
     embed,
     no_difference_l1,
 )
-from avbench.benchmark.scoring.bootstrap import Estimate, Sampled, draw_clusters, median_statistic, sample
+from avbench.benchmark.scoring.bootstrap import Estimate, draw_clusters, sample
+from avbench.benchmark.scoring.statistics.summaries import prepare_median
 from avbench.benchmark.training.data.labelled_ears import LabelledEars
 from avbench.preprocessing.base.geometry import FloatArray
 
@@ -145,7 +146,7 @@ def judge_split(
 
     def difference(values: FloatArray) -> DifferenceGain:
         found = sample(values, by_pair)
-        return DifferenceGain(found.estimate, zero.estimate, _gain_percent(found, zero))
+        return DifferenceGain(found.estimate, zero.estimate, found.percent_below(zero))
 
     fit_azimuth, azimuth = (np.concatenate([one.azimuth_a_deg, one.azimuth_b_deg]) for one in (train, ears))
     read = {
@@ -157,8 +158,8 @@ def judge_split(
     by_frame = draw_clusters(ears.groups * 2)
 
     def probe(errors: Mapping[str, FloatArray]) -> ProbeErrors:
-        binaural, monaural = (sample(errors[name], by_frame, median_statistic) for name in ("binaural", "monaural"))
-        return ProbeErrors(binaural.estimate, monaural.estimate, _gain_percent(binaural, monaural))
+        binaural, monaural = (sample(errors[name], by_frame, prepare_median) for name in ("binaural", "monaural"))
+        return ProbeErrors(binaural.estimate, monaural.estimate, binaural.percent_below(monaural))
 
     errors = {name: azimuth_error_deg(one, azimuth) for name, one in read.items()}
     folded = {
@@ -177,9 +178,3 @@ def judge_split(
         binaural_error_deg=errors["binaural"],
         monaural_error_deg=errors["monaural"],
     )
-
-
-def _gain_percent(found: Sampled, reference: Sampled) -> Estimate:
-    """By how many per cent of a reference something is below it, on the same resamples."""
-    share = reference.minus(found).over(reference)
-    return replace(share, point=100.0 * share.point, drawn=100.0 * share.drawn).estimate
