@@ -151,7 +151,7 @@ def test_few_rooms_have_no_interval_and_a_split_that_chose_is_named(trained: tup
     val = json.loads((out / JSON_NAME).read_text())["splits"]["val"]
     gain = val["difference"]["own view"]["below_no_difference_percent"]
     assert (gain["low"], gain["high"], gain["rooms"]) == (None, None, 3)
-    assert "fewer than 10 groups: no interval (3 groups)" in text
+    assert "fewer than 10 effective groups: no interval (3 groups)" in text
     assert "note: val: its rooms chose the epoch" in text
 
 

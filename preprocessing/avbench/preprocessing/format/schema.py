@@ -138,7 +138,7 @@ COLUMNS: tuple[Column, ...] = (
         _F64,
         _DERIVED,
         "deg",
-        "standard uncertainty of the rotation, given by the source",
+        "standard uncertainty of the rotation about each of three axes, given by the source",
         nullable=True,
     ),
     Column(
@@ -146,7 +146,7 @@ COLUMNS: tuple[Column, ...] = (
         _F64,
         _DERIVED,
         "deg",
-        "standard uncertainty of the direction of the translation",
+        "standard uncertainty of the direction of the translation about each of two axes",
         nullable=True,
     ),
     # strata by which results are broken down

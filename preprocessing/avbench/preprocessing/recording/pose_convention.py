@@ -71,8 +71,8 @@ class TrajectoryConvention:
         scale: What the translation means; must be stated where there is one.
         metres_per_unit: Length of the file's unit of translation; None: not stated, which counts as 1.
         pose_source: How the poses were made.
-        pose_sigma_deg: Standard uncertainty of a relative rotation.
-        position_sigma_m: Standard uncertainty of a relative position.
+        pose_sigma_deg: Standard uncertainty of a relative rotation about each axis.
+        position_sigma_m: Standard uncertainty of a relative position along each axis.
         position_sigma: The same in the file's unit of translation, which is all there is where the scale is unknown.
         columns: Names of the columns, for a file that does not name them; "-" for one that is not wanted.
         time_column: Name of the column to take times from, where several could be meant.

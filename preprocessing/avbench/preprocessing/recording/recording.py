@@ -117,7 +117,7 @@ class Trajectory:
         T_world_camera: (N, 4, 4) camera-to-world.
         scale: What the translation means.
         pose_source: How the poses were made ("mps_closed_loop", "sfm", "gpmf_orientation", "simulated", ...).
-        pose_sigma_deg: Standard uncertainty of a relative rotation, None where unknown.
+        pose_sigma_deg: Standard uncertainty of a relative rotation about each axis, None where unknown.
         position_sigma_m: Standard uncertainty of a relative position over a pair, along one axis, None where unknown;
             where the scale is unknown, in the trajectory's own unit like the positions.
         up_world: (3,) the direction against gravity in world axes, None where unknown.
