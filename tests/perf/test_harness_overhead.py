@@ -23,7 +23,8 @@ from avbench.benchmark.conditions.condition import suite_conditions
 from avbench.benchmark.conditions.corruptions import load_suite
 from avbench.benchmark.data.dataset import open_dataset
 from avbench.benchmark.data.pair import PairInput, SoundClip
-from avbench.benchmark.models.registry import find_model, load_model
+from avbench.benchmark.models.loading import load_model
+from avbench.benchmark.models.registry import find_model
 from avbench.benchmark.running.run import RunSettings, run_model
 from avbench.preprocessing.recording.recording import ArrayKind
 from prepared_data import pair_row, write_dataset

@@ -11,7 +11,9 @@ import pytest
 
 from avbench.benchmark.data.pair import Modality, Model
 from avbench.benchmark.models import registry
-from avbench.benchmark.models.registry import BUILT_IN, ModelEntry, find_model, list_models, load_model
+from avbench.benchmark.models.entry import ModelEntry
+from avbench.benchmark.models.loading import load_model
+from avbench.benchmark.models.registry import BUILT_IN, find_model, list_models
 from avbench.preprocessing.base.errors import AvbenchError, InputError
 
 OFFERED = ModelEntry("offered", "avbench.benchmark.models.baselines:Identity", "from a package", frozenset())

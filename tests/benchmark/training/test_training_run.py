@@ -37,7 +37,8 @@ from avbench.benchmark.models.learned.bundle import (
 )
 from avbench.benchmark.models.learned.inputs import level_rotation
 from avbench.benchmark.models.learned.model import LearnedModel
-from avbench.benchmark.models.registry import find_model, load_model
+from avbench.benchmark.models.loading import load_model
+from avbench.benchmark.models.registry import find_model
 from avbench.benchmark.training import run
 from avbench.benchmark.training.config import SMOKE, HeadName, TrainConfig, parse_model
 from avbench.benchmark.training.precision import Precision

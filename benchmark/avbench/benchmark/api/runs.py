@@ -21,6 +21,7 @@ from avbench.benchmark.evaluation.evaluate import evaluate_model
 from avbench.benchmark.evaluation.failures import refuse_failures
 from avbench.benchmark.evaluation.plan import plan_evaluation
 from avbench.benchmark.evaluation.results import REPORT_NAME, RESULT_NAMES
+from avbench.benchmark.models.options import OptionValue
 from avbench.benchmark.predictions.arrays import predictions_from_arrays
 from avbench.benchmark.predictions.file import Predictions
 from avbench.benchmark.predictions.saved_run import SavedRun, distinct_names, read_run
@@ -199,6 +200,8 @@ def evaluate(
     probes: bool = False,
     out: str | os.PathLike[str] | None = None,
     weights: str | os.PathLike[str] | None = None,
+    options: Mapping[str, OptionValue] | None = None,
+    python: str | os.PathLike[str] | None = None,
     limit: int | None = None,
     batch_size: int = 16,
     device: str = "cpu",
@@ -220,12 +223,16 @@ def evaluate(
         probes: Whether to find out how the model listens.
         out: Folder of the run; None for a temporary one. The same call goes on where a stopped one was.
         weights: Weights of a learned model; None for the shipped ones.
+        options: Arguments for the constructor of a named model or a class, such as `{"features": 500}`.
+        python: The Python interpreter to run a named model with, which needs the model's packages and NumPy; None for
+            this one.
         limit: Only the first so many pairs.
         batch_size: Pairs that the model is given at once.
         device: Handed to models that take one.
         workers: Threads that read ahead; None for one a core, less one.
         seed: For models that draw numbers.
-        timeout_s: Longest time for one batch of a named model; 0 disables it and runs the model in this process.
+        timeout_s: Longest time for one batch of a named model; 0 disables it and, without `python`, runs the model in
+            this process.
         baseline_threshold_m: Shorter metric baselines have no direction; None for the specification's.
         overwrite: Replace a run of other settings in that folder.
         progress: Whether to show a bar on standard error.
@@ -237,10 +244,11 @@ def evaluate(
     Examples:
         >>> run = avbench.evaluate("sift", data, suite="reference")
         >>> run.table()
+        >>> run = avbench.evaluate("sift", data, options={"features": 500})
         >>> run = avbench.evaluate(MyModel(), data["val"], out="runs/mine")
     """
     pairs = _one_split(data)
-    entry, instance = entry_of(model, weights=weights)
+    entry, instance = entry_of(model, weights=weights, options=options, python=python)
     plan = plan_evaluation(
         pairs.dataset, pairs.split, Path(suite) if isinstance(suite, os.PathLike) else suite, probes=probes
     )

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import json
 import os
 import platform
 import resource
 import subprocess
 import sys
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import Distribution, PackageNotFoundError, distributions, packages_distributions, version
 from pathlib import Path
 from typing import Any
 
 from avbench.preprocessing import base
-from avbench.preprocessing.base.atomic import sha256_of
 from avbench.preprocessing.base.source_code import files_sha256
 
 PACKAGES = (
@@ -47,6 +47,30 @@ def package_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def installed_packages() -> dict[str, str]:
+    """Version of every package that is installed for this interpreter, with the commit where one is known."""
+    found = ((str(one.metadata["Name"]), _version_of(one)) for one in distributions() if one.metadata["Name"])
+    versions: dict[str, str] = {}
+    for name, text in found:
+        versions.setdefault(name, text)  # the first of a name is the one that is imported
+    return dict(sorted(versions.items(), key=lambda package: package[0].lower()))
+
+
+def imported_packages() -> dict[str, str]:
+    """The same of the packages of which something is imported in this process; avbench itself is left out."""
+    owners = packages_distributions()
+    names = {name for module in list(sys.modules) for name in owners.get(module.partition(".")[0], ())}
+    return {name: text for name, text in installed_packages().items() if name in names and name != "avbench"}
+
+
+def _version_of(distribution: Distribution) -> str:
+    try:
+        commit = json.loads(distribution.read_text("direct_url.json") or "{}")["vcs_info"]["commit_id"]
+    except (KeyError, OSError, TypeError, ValueError):
+        return distribution.version
+    return f"{distribution.version} @{commit}"
 
 
 def machine() -> dict[str, Any]:
@@ -108,7 +132,7 @@ def model_code_sha256(model: object) -> str | None:
         return None
     except OSError:  # typed in at a prompt or in a notebook
         return _methods_sha256(type(model))
-    return sha256_of(Path(source)) if source and Path(source).is_file() else None
+    return hashlib.sha256(Path(source).read_bytes()).hexdigest() if source and Path(source).is_file() else None
 
 
 def _methods_sha256(kind: type) -> str | None:

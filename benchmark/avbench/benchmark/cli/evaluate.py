@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from avbench.benchmark.base.progress import ProgressBar
+from avbench.benchmark.cli.chosen_model import ChosenModel, key_values
 from avbench.benchmark.cli.printing import print_scores
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from avbench.benchmark.data.dataset import PairDataset
     from avbench.benchmark.evaluation.plan import EvaluationPlan
-    from avbench.benchmark.models.registry import ModelEntry
+    from avbench.benchmark.models.entry import ModelEntry
     from avbench.benchmark.running.run import Run, RunSettings
     from avbench.benchmark.scoring.probes import ProbeReport
     from avbench.benchmark.scoring.score import ScoredRun
@@ -31,6 +32,18 @@ if TYPE_CHECKING:
     "--weights",
     type=click.Path(exists=True, path_type=Path),
     help="Weights of a learned model: what `avbench train` wrote.  [default: the shipped ones]",
+)
+@click.option(
+    "--set",
+    "options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An option of the model's constructor, see `avbench models NAME`; may be repeated.",
+)
+@click.option(
+    "--python",
+    metavar="PATH",
+    help="Run the model with this Python interpreter, which needs its packages and NumPy; avbench need not be there.",
 )
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder of the run; default runs/MODEL.")
 @click.option("--split", default="test", show_default=True, help="Which split to answer.")
@@ -54,7 +67,8 @@ if TYPE_CHECKING:
     type=click.FloatRange(min=0.0),
     default=600.0,
     show_default=True,
-    help="Longest time for one batch; 0 waits for ever and runs the model in this process, for a debugger.",
+    help="Longest time for one batch; 0 waits for ever and, without --python, runs the model in this process, for a "
+    "debugger.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="For models that draw numbers.")
 @click.option(
@@ -74,6 +88,8 @@ def evaluate(
     data: Path,
     model_name: str,
     weights: Path | None,
+    options: tuple[str, ...],
+    python: str | None,
     out: Path | None,
     split: str,
     limit: int | None,
@@ -101,6 +117,7 @@ def evaluate(
     avbench evaluate data/ --model sift -o runs/sift
     avbench evaluate data/ --model sift --suite standard --probes
     avbench evaluate data/ --model my_model.py:MyModel --limit 100
+    avbench evaluate data/ --model my_model.py:MyModel --set width=512 --python ~/envs/my_model/bin/python
     """
     from avbench.benchmark.evaluation.evaluate import evaluate_model
     from avbench.benchmark.evaluation.failures import refuse_failures
@@ -109,7 +126,14 @@ def evaluate(
     from avbench.benchmark.running.run import PARTS_NAME, RunSettings, remove_run
     from avbench.preprocessing.base.locks import sole_writer
 
-    dataset, entry, plan = _asked(data, model_name, weights, split, suite_name, probes=probes, smoke=smoke)
+    dataset, entry, plan = _asked(
+        data,
+        ChosenModel(model_name, weights, python, key_values(options)),
+        split,
+        suite_name,
+        probes=probes,
+        smoke=smoke,
+    )
     folder = out or Path("runs") / entry.name.replace(".py:", "-").replace("/", "-").replace(":", "-")
     if smoke:
         folder, limit = folder.with_name(f"{folder.name}-smoke"), SMOKE_PAIRS
@@ -174,13 +198,12 @@ def _print_not_scored(split: str, lacking: Sequence[str], plan: EvaluationPlan, 
 
 
 def _asked(
-    data: Path, model_name: str, weights: Path | None, split: str, suite_name: str, *, probes: bool, smoke: bool
+    data: Path, model: ChosenModel, split: str, suite_name: str, *, probes: bool, smoke: bool
 ) -> tuple[PairDataset, ModelEntry, EvaluationPlan]:
     """What a run is made of; whatever is wrong with it is said at once."""
     from avbench.benchmark.conditions.corruptions import load_suite
     from avbench.benchmark.data.dataset import open_dataset
     from avbench.benchmark.evaluation.plan import plan_evaluation
-    from avbench.benchmark.models.registry import find_model
     from avbench.preprocessing.base.errors import Problems
 
     problems = Problems()
@@ -189,7 +212,7 @@ def _asked(
         with problems.noted():
             dataset.pair_count(split)
     with problems.noted():
-        entry = find_model(model_name, weights=weights)
+        entry = model.find()
     with problems.noted():
         load_suite(suite_name)
     problems.raise_any()

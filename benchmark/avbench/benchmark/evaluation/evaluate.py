@@ -77,7 +77,7 @@ def evaluate_model(
         dataset, entry, folder, settings, conditions=plan.conditions, model=model, progress=progress, say=say
     )
     if not (run.complete_before and (folder / RUN_NAME).is_file()):
-        write_document(folder / RUN_NAME, run_document(run, settings, plan, command))
+        write_document(folder / RUN_NAME, run_document(run, settings, plan, command, entry.interpreter))
     lacking = tuple(dataset.lacking_labels(settings.split))
     if lacking:
         return Evaluation(run, None, None, lacking)

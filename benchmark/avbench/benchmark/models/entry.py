@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from avbench.benchmark.base.interpreter import Interpreter
 from avbench.benchmark.data.pair import Modality
+from avbench.benchmark.models.options import OptionValue
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class ModelEntry:
         weights: Where its weights come from, in a few words; empty for a model without any.
         weights_path: Weights that the user chose, handed to a class that takes `weights`; None for its own.
         options: Further keyword arguments of the class.
+        chosen_options: Options of the class that the user chose, as they were given.
+        interpreter: The Python interpreter that the user chose to run it with; None for this one.
     """
 
     name: str
@@ -39,3 +43,5 @@ class ModelEntry:
     weights: str = ""
     weights_path: Path | None = None
     options: tuple[tuple[str, str], ...] = ()
+    chosen_options: tuple[tuple[str, OptionValue], ...] = ()
+    interpreter: Interpreter | None = None

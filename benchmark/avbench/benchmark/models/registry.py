@@ -7,35 +7,21 @@ A model is found by the name of a built-in entry, by the name of an entry that a
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import importlib.util
-import inspect
-import sys
-from collections.abc import Callable, Collection
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
-from avbench.benchmark.data.pair import Modality, Model
+from avbench.benchmark.base.interpreter import Interpreter
+from avbench.benchmark.data.pair import Modality
+from avbench.benchmark.models.describe import described_modalities
 from avbench.benchmark.models.entry import ModelEntry
 from avbench.benchmark.models.learned.bundle_files import bundle_revision
 from avbench.benchmark.models.learned.entries import LEARNED
+from avbench.benchmark.models.loading import class_in_file, modalities_of
+from avbench.benchmark.models.options import OptionValue
 from avbench.preprocessing.base.atomic import sha256_of
 from avbench.preprocessing.base.errors import AvbenchError, InputError, did_you_mean
-
-__all__ = [
-    "BUILT_IN",
-    "ENTRY_POINT_GROUP",
-    "ModelEntry",
-    "describe_error",
-    "find_model",
-    "list_models",
-    "load_model",
-    "modalities_of",
-]
 
 ENTRY_POINT_GROUP = "avbench.models"
 
@@ -97,7 +83,13 @@ def list_models() -> list[ModelEntry]:
     return list(entries.values())
 
 
-def find_model(name: str, *, weights: Path | None = None) -> ModelEntry:
+def find_model(
+    name: str,
+    *,
+    weights: Path | None = None,
+    python: Interpreter | None = None,
+    options: Sequence[tuple[str, OptionValue]] = (),
+) -> ModelEntry:
     """The entry of a model, by name or as `path/to/file.py:Class`.
 
     An entry for a file carries the file's hash as revision, and the modalities that the class names in an attribute
@@ -107,21 +99,25 @@ def find_model(name: str, *, weights: Path | None = None) -> ModelEntry:
         name: The model.
         weights: Weights it is to run with: a folder made by `avbench train`, or a file. Their hash becomes part of the
             entry's revision.
+        python: The interpreter that it is to run with, None for this one.
+        options: Options of its constructor, by name; they are looked at when the model is built.
 
     Raises:
         InputError: There is no such model, file or class; similar names are suggested. Or there are no such weights.
     """
-    entry = _entry_of_name(name)
+    entry = _entry_of_name(name, python)
+    if python is not None or options:
+        entry = replace(entry, interpreter=python, chosen_options=tuple(options))
     if weights is None:
         return entry
     digest = sha256_of(weights) if weights.is_file() else bundle_revision(weights, model=entry.name)
     return replace(entry, weights_path=weights.resolve(), revision=f"{entry.revision} {digest}")
 
 
-def _entry_of_name(name: str) -> ModelEntry:
+def _entry_of_name(name: str, python: Interpreter | None) -> ModelEntry:
     path, _, attribute = name.rpartition(":")
     if path.endswith(".py"):
-        return _entry_of_file(Path(path), attribute)
+        return _entry_of_file(Path(path), attribute, python)
     entries = {entry.name: entry for entry in list_models()}
     if name in entries:
         return entries[name]
@@ -133,96 +129,14 @@ def _entry_of_name(name: str) -> ModelEntry:
     )
 
 
-def load_model(entry: ModelEntry, *, device: str = "cpu") -> Model:
-    """Import and build a model.
-
-    Args:
-        entry: The model; its `weights_path` is handed to a class that takes `weights`.
-        device: Handed to a class that takes `device`.
-
-    Raises:
-        InputError: The class is missing, has no `predict`, cannot be built, takes no weights although some were chosen,
-            or needs a package that is not there.
-    """
-    module_name, _, attribute = entry.target.rpartition(":")
-    try:
-        is_file = module_name.endswith(".py")
-        module = _module_of_file(Path(module_name)) if is_file else importlib.import_module(module_name)
-    except ImportError as error:
-        raise InputError(
-            f"model {entry.name}",
-            found=f"{describe_error(error)} on importing {module_name}",
-            expected="the packages it needs" + (f" ({', '.join(entry.needs)})" if entry.needs else ""),
-            hint="install what is missing and run the same command again",
-        ) from error
-    factory = _class_of(module, attribute, entry.target)
-    taken = _parameters(factory)
-    options: dict[str, Any] = dict(entry.options)
-    if "device" in taken:
-        options["device"] = device
-    if entry.weights_path is not None:
-        if "weights" not in taken:
-            raise InputError(
-                f"model {entry.name}", found=f"weights {entry.weights_path}", expected="none: it takes no weights"
-            )
-        options["weights"] = entry.weights_path
-    try:
-        model = factory(**options)
-    except AvbenchError:
-        raise
-    except Exception as error:
-        raise InputError(
-            f"model {entry.name}", found=f"{describe_error(error)} on building it", expected="a model"
-        ) from error
-    if not isinstance(model, Model):
-        raise InputError(entry.target, found="no method predict", expected="predict(pairs) -> poses")
-    return model
-
-
-def describe_error(error: BaseException) -> str:
-    """An exception in one line, with the place that raised it."""
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    place = ""
-    if traceback is not None:
-        place = f" ({Path(traceback.tb_frame.f_code.co_filename).name}:{traceback.tb_lineno})"
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}{': ' if text else ''}{text}{place}"
-
-
-def _parameters(factory: Callable[..., object]) -> Collection[str]:
-    try:
-        return inspect.signature(factory).parameters
-    except (TypeError, ValueError):  # some callables written in C have no signature
-        return ()
-
-
-def _class_of(module: ModuleType, attribute: str, target: str) -> Callable[..., object]:
-    found: object = getattr(module, attribute, None) if attribute else None
-    if not callable(found):
-        offered = sorted(
-            name for name, value in vars(module).items() if inspect.isclass(value) and hasattr(value, "predict")
-        )
-        raise InputError(
-            target,
-            found=f"no class {attribute!r}" if attribute else "no class name",
-            expected="path/to/file.py:Class" if not offered else f"one of {', '.join(offered)}",
-        )
-    return found
-
-
-def _entry_of_file(path: Path, attribute: str) -> ModelEntry:
+def _entry_of_file(path: Path, attribute: str, python: Interpreter | None) -> ModelEntry:
     if not path.is_file():
         raise InputError(path, found="no such file", expected="path/to/file.py:Class")
     target = f"{path}:{attribute}"
-    try:
-        module = _module_of_file(path)
-    except Exception as error:
-        raise InputError(
-            path, found=f"{describe_error(error)} on import", expected="a Python file that runs"
-        ) from error
-    modalities = modalities_of(_class_of(module, attribute, target), target)
+    if python is None:
+        modalities = modalities_of(class_in_file(path, attribute), target)
+    else:
+        modalities = described_modalities(path, attribute, python)
     return ModelEntry(
         name=f"{path.name}:{attribute}",
         target=target,
@@ -230,37 +144,3 @@ def _entry_of_file(path: Path, attribute: str) -> ModelEntry:
         modalities=modalities,
         revision=sha256_of(path),
     )
-
-
-def modalities_of(model: object, name: str) -> frozenset[Modality]:
-    """What a model or its class says that it looks at in an attribute `modalities`; everything where it does not say.
-
-    Raises:
-        InputError: It names something else.
-    """
-    named = getattr(model, "modalities", None)
-    try:
-        return frozenset(Modality) if named is None else frozenset(Modality(value) for value in named)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name}: modalities", found=repr(named), expected=f"some of {', '.join(Modality)}") from error
-
-
-def _module_of_file(path: Path) -> ModuleType:
-    resolved = path.resolve()
-    name = f"avbench_model_{resolved.stem}_{hashlib.sha256(bytes(resolved)).hexdigest()[:12]}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, resolved)
-    if spec is None or spec.loader is None:
-        raise InputError(path, found="a file that cannot be imported", expected="a Python file")
-    module = importlib.util.module_from_spec(spec)
-    # As with `python file.py`, files beside it can be imported.
-    if str(resolved.parent) not in sys.path:
-        sys.path.append(str(resolved.parent))
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module

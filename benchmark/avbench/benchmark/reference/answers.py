@@ -133,7 +133,7 @@ class Runner:
         path = out / _RUN_NAME
         if not run.complete_before or not path.is_file():
             plan = EvaluationPlan(self.suite, (), tuple(conditions))
-            document = run_document(run, self.settings, plan, self.command)
+            document = run_document(run, self.settings, plan, self.command, None)
             write_text(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
         timing = _timing(entry.name, path, run.predictions)
         return Answers(run.predictions, timing, new=not run.complete_before)

@@ -7,6 +7,7 @@ memory killer), that is an `Outcome` like any other; the next question starts a 
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -22,7 +23,7 @@ from typing import Any, Protocol
 
 from avbench.benchmark.base.provenance import peak_memory_mib
 from avbench.benchmark.data.pair import Model, PairInput, PairLabel
-from avbench.benchmark.models.registry import ModelEntry
+from avbench.benchmark.models.entry import ModelEntry
 from avbench.benchmark.running.replies import Failure, FailureKind, Outcome, question
 from avbench.benchmark.running.shared_memory import PairSender
 from avbench.benchmark.running.worker import Ask, Asked, Fit, Load, ModelFacts, build, facts_of, fit
@@ -32,7 +33,7 @@ from avbench.preprocessing.base.processes import deaf_to_interrupts, memory_kill
 # Every batch brings blocks of the size of pictures and clips. To get them from the system anew each time, page by page,
 # costs as much as copying them, so glibc is told to keep what was given back; other systems take no notice.
 _KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
-_WORKER = "from avbench.benchmark.running.worker import main; main()"
+_WORKER = "avbench.benchmark.running.worker"
 _LEAST_START_S = 60.0  # to start a process, import what the model needs, read its weights and fit it
 _LOOK_S = 1.0
 _FAREWELL_S = 5.0
@@ -84,11 +85,12 @@ def host_model(entry: ModelEntry, device: str, timeout_s: float | None) -> Model
     Args:
         entry: The model.
         device: Handed to models that take one.
-        timeout_s: Longest time for one answer, None to run the model in this process and wait for ever.
+        timeout_s: Longest time for one answer. None waits for ever, and runs the model in this process unless it has an
+            interpreter of its own.
     """
-    if timeout_s is None:
+    if timeout_s is None and entry.interpreter is None:
         return LocalModel(entry.name, *build(entry, device))
-    return ModelProcess(entry, device, timeout_s)
+    return ModelProcess(entry, device, math.inf if timeout_s is None else timeout_s)
 
 
 class LocalModel:
@@ -102,7 +104,7 @@ class LocalModel:
     @classmethod
     def of(cls, entry: ModelEntry, model: Model, device: str = "cpu") -> LocalModel:
         """A model that is built already."""
-        return cls(entry.name, model, facts_of(model, device))
+        return cls(entry.name, model, facts_of(model, device, dict(entry.chosen_options)))
 
     def facts(self) -> ModelFacts:
         """See `ModelHost`."""
@@ -140,7 +142,8 @@ class ModelProcess:
     """
 
     def __init__(self, entry: ModelEntry, device: str, timeout_s: float) -> None:
-        self._load = Load(entry, device)
+        self._interpreter = entry.interpreter
+        self._load = Load.of(entry, device)
         self._timeout_s = timeout_s
         self._sender = PairSender()
         self._labels: Sequence[PairLabel] | None = None
@@ -227,15 +230,18 @@ class ModelProcess:
         self._sender.forget()
         here, there = Pipe()
         fds = (there.fileno(), *self._sender.fds)
-        # What can be imported here, from wherever, can be imported there.
-        environment = {**_KEEP_MEMORY, **os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        arguments = [str(os.getpid()), *map(str, fds)]
+        if self._interpreter is None:
+            code = f"from {_WORKER} import main; main()"
+            command = [sys.executable, "-P", "-c", code, *arguments]
+            # What can be imported here, from wherever, can be imported there.
+            environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        else:
+            command = self._interpreter.command(_WORKER, arguments)
+            environment = self._interpreter.environment()
         with deaf_to_interrupts():
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and fixed code
-                [sys.executable, "-P", "-c", _WORKER, str(os.getpid()), *map(str, fds)],
-                stdin=subprocess.DEVNULL,
-                stdout=2,
-                pass_fds=fds,
-                env=environment,
+            self._process = subprocess.Popen(  # noqa: S603 - an interpreter that was checked, and fixed code
+                command, stdin=subprocess.DEVNULL, stdout=2, pass_fds=fds, env={**_KEEP_MEMORY, **environment}
             )
         there.close()
         self._memory_kills = memory_kills()

@@ -17,7 +17,7 @@ from zlib import crc32
 import numpy as np
 
 from avbench.benchmark.data.pair import Model, PairInput, PosePrediction
-from avbench.benchmark.models.registry import describe_error
+from avbench.benchmark.models.loading import describe_error
 from avbench.preprocessing.base.geometry import FloatArray
 
 _MEMORY_MESSAGES = ("out of memory", "can't allocate memory", "cannot allocate memory")

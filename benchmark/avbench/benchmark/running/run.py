@@ -20,7 +20,7 @@ from avbench.benchmark.conditions.condition import CLEAN, Condition
 from avbench.benchmark.conditions.corruptions import check_golden
 from avbench.benchmark.data.dataset import PairDataset
 from avbench.benchmark.data.pair import Model
-from avbench.benchmark.models.registry import ModelEntry
+from avbench.benchmark.models.entry import ModelEntry
 from avbench.benchmark.predictions.file import (
     PREDICTIONS_VERSION,
     Answer,
@@ -35,7 +35,7 @@ from avbench.benchmark.running.batches import Batch, seen_batches
 from avbench.benchmark.running.host import LocalModel, ModelHost, host_model
 from avbench.benchmark.running.parts import PartStore, gaps, refuse_other_settings
 from avbench.benchmark.running.timing import Phases
-from avbench.benchmark.running.worker import ModelFacts
+from avbench.benchmark.running.worker import ModelEnvironment, ModelFacts
 from avbench.preprocessing.base.errors import InputError
 
 PREDICTIONS_NAME = "predictions.parquet"
@@ -92,6 +92,7 @@ class Run:
         batch_changes: Batches that did not fit into memory, or over which the model was killed.
         same_as: Conditions that a model of these modalities cannot see, and the one whose answers they share.
         device_name: Name of the accelerator, None for the processor.
+        environment: What the model ran with, None where that is our own interpreter or the model was not asked.
         peak_memory_mib: Most memory that this process used.
         model_peak_memory_mib: Most memory that the process of the model used.
     """
@@ -105,6 +106,7 @@ class Run:
     batch_changes: tuple[BatchChange, ...] = ()
     same_as: Mapping[str, str] | None = None
     device_name: str | None = None
+    environment: ModelEnvironment | None = None
     peak_memory_mib: float = 0.0
     model_peak_memory_mib: float = 0.0
 
@@ -211,6 +213,7 @@ def run_model(
         batch_changes=tuple(asker.changes),
         same_as=same_as,
         device_name=facts.device_name,
+        environment=facts.environment,
         peak_memory_mib=peak_memory_mib(),
         model_peak_memory_mib=model_peak_mib,
     )
@@ -298,7 +301,7 @@ def _settings_record(
     golden_mismatches: Sequence[str],
 ) -> dict[str, Any]:
     """What determines the answers. The batch size is not among it: it may be changed where a run is continued."""
-    return {
+    record: dict[str, Any] = {
         "predictions_version": PREDICTIONS_VERSION,
         "dataset_fingerprint": dataset.fingerprint,
         "split": settings.split,
@@ -313,3 +316,10 @@ def _settings_record(
         "conditions": [[condition.name, condition.recipe] for condition in conditions],
         "golden_mismatches": list(golden_mismatches),
     }
+    if facts.options:
+        record["model_options"] = dict(sorted(facts.options.items()))
+    if facts.environment is not None:
+        # What is installed and not imported has no say in the answers.
+        record["model_python"] = facts.environment.python
+        record["model_packages"] = dict(facts.environment.imported)
+    return record

@@ -158,9 +158,18 @@ class _PairPickler(pickle.Pickler):
             return NotImplemented
         # A picture that a model does not look at is one byte, repeated; written out it would cost as much as any.
         if obj.size > 1 and not any(obj.strides):
-            return np.broadcast_to, (obj[(0,) * obj.ndim], obj.shape)
-        # Only arrays without holes stay out of the pickle.
-        return np.ascontiguousarray(obj).__reduce_ex__(5)
+            return _repeated, (obj[(0,) * obj.ndim].tobytes(), obj.dtype.str, obj.shape)
+        # Only arrays without holes stay out of the pickle. How NumPy itself pickles an array differs between releases.
+        whole = np.ascontiguousarray(obj)
+        return _whole, (pickle.PickleBuffer(whole), whole.dtype.str, obj.shape)  # type: ignore[arg-type] # it is a buffer
+
+
+def _whole(buffer: Any, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    return np.frombuffer(buffer, np.dtype(dtype)).reshape(shape)
+
+
+def _repeated(value: bytes, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    return np.broadcast_to(np.frombuffer(value, np.dtype(dtype))[0], shape)
 
 
 def _nameless_file() -> int:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from avbench.benchmark.conditions.probes.probe import KIND, PROBES_VERSION, SUMMARY, Probe, ProbeKind, ProbePlan
 from avbench.benchmark.data.pair import Modality
-from avbench.benchmark.models.registry import ModelEntry
+from avbench.benchmark.models.entry import ModelEntry
 from avbench.benchmark.predictions.file import CLEAN_CONDITION, Predictions, Status
 from avbench.benchmark.scoring.bootstrap import CONFIDENCE, Clusters, Difference, difference
 from avbench.benchmark.scoring.errors import ErrorTable
