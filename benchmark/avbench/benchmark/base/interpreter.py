@@ -10,12 +10,12 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import avbench
 from avbench.benchmark.base import interpreter_start
 from avbench.preprocessing.base.errors import InputError
 
@@ -58,7 +58,8 @@ class Interpreter:
             module: The module.
             arguments: Its arguments.
         """
-        folders = os.pathsep.join(avbench.__path__)
+        # Not imported by name: what it offers lies in rooms above this one.
+        folders = os.pathsep.join(sys.modules["avbench"].__path__)
         return [str(self.path), interpreter_start.__file__, folders, module, *arguments]
 
     def environment(self) -> dict[str, str]:
