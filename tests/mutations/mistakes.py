@@ -199,9 +199,10 @@ MISTAKES = (
     Mistake(
         "links of a board's page go to the entries in the order of arrival",
         "leaderboards/pages/pages.py",
-        "links = {entry.entry_id: entry.submission.url for entry in shown}",
-        "links = {best.entry_id: entry.submission.url\n"
-        "             for (_, best), entry in zip(board.ranked(shown), shown, strict=True)}",
+        "    return [_line(rank, entry, condition, best) for rank, entry in ranked]",
+        '    return [__import__("dataclasses").replace('
+        "_line(rank, entry, condition, best), url=web_address(first.submission.url))\n"
+        "            for (rank, entry), first in zip(ranked, entries, strict=True)]",
         (f"{BOARD}::test_a_name_links_to_its_own_address",),
     ),
     # Groups and recordings
@@ -295,15 +296,15 @@ MISTAKES = (
     Mistake(
         "pairs to which a probe cannot be applied count in it",
         "benchmark/scoring/probes.py",
-        "[name in plan.pair_ids for name in labels.pair_id]",
-        "[True for _ in labels.pair_id]",
+        "[name in plan.pair_ids for name in run.labels.pair_id]",
+        "[True for _ in run.labels.pair_id]",
         (f"{PROBES}::test_the_numbers_are_those_of_the_predictions",),
     ),
     Mistake(
         "harm is counted from clean sound",
         "benchmark/scoring/probes.py",
-        "harm = _losses(probed, silent, applied, clusters)",
-        "harm = _losses(probed, heard, applied, clusters)",
+        "part(silence, applied)",
+        "part(under, applied)",
         (f"{PROBES}::test_the_numbers_are_those_of_the_predictions",),
     ),
     Mistake(
@@ -366,10 +367,8 @@ MISTAKES = (
     Mistake(
         "a comparison has the baseline's conditions in their own order",
         "benchmark/evaluation/compare.py",
-        "baseline_threshold_m=baseline_threshold_m) for name in shared]\n        for run in (a, b)",
-        "baseline_threshold_m=baseline_threshold_m)\n"
-        "         for name in run.predictions.conditions if name in shared]\n"
-        "        for run in (a, b)",
+        "[run.errors(name) for name in shared]",
+        "[run.errors(name) for name in run.conditions if name in shared]",
         (f"{COMPARE}::test_folders_and_files_are_compared_with_numbers_worked_out_by_hand",),
     ),
     # Rows and what is known of them
