@@ -1,10 +1,14 @@
 """What the README and the tutorial show does what they say."""
 
 import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -53,7 +57,73 @@ def test_the_python_of_the_readme_runs_as_printed(tutorial: Path) -> None:
     assert done.stdout.splitlines()[-1].startswith("rotation.median_deg rotation.mean_deg ")
 
 
-def test_every_command_has_an_example_in_its_help() -> None:
-    for name in cli.list_commands(None):  # type: ignore[arg-type]
-        help_text = CliRunner().invoke(cli, [name, "--help"]).output
-        assert f"avbench {name} " in help_text.replace("\n", " \n") or f"avbench {name}\n" in help_text, name
+def _commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        yield " ".join((*path, name)), command
+        if isinstance(command, click.Group):
+            yield from _commands(command, (*path, name))
+
+
+def _examples(text: str) -> list[str]:
+    """Commands in a text: indented lines that begin with avbench, comments left out."""
+    lines = re.findall(r"^(?: {4,}|\$ )(avbench .*?)(?:\s+#.*)?$", text, flags=re.MULTILINE)
+    return [line for line in lines if "COMMAND" not in line and "..." not in line and "$" not in line]
+
+
+def _help_examples() -> list[str]:
+    texts = [command.help or "" for _, command in _commands(cli)]
+    return [line for text in texts for line in _examples(text)]
+
+
+def _page_examples() -> list[str]:
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    texts = [page.read_text(encoding="utf-8") for page in pages]
+    in_fences = [
+        line
+        for page in pages
+        for block in blocks(page, "bash")
+        for line in block.splitlines()
+        if line.startswith("avb")
+    ]
+    return [line for text in texts for line in _examples(text)] + in_fences
+
+
+def test_every_command_has_an_example_that_is_shown_as_code() -> None:
+    for name, command in _commands(cli):
+        assert any(line.startswith(f"avbench {name}") for line in _examples(command.help or "")), name
+
+
+def _problem(command: click.Command, line: str, words: list[str]) -> str:
+    try:
+        command.make_context(line, words)
+    except click.BadParameter as error:
+        return error.format_message()
+    return ""
+
+
+@pytest.mark.parametrize("line", sorted({*_help_examples(), *_page_examples()}))
+def test_examples_are_commands_with_options_that_exist(line: str, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    command: click.Command = cli
+    words = shlex.split(line)[1:]
+    while isinstance(command, click.Group):
+        found = command.get_command(click.Context(command), words.pop(0))
+        assert found is not None, line
+        command = found
+    problem = _problem(command, line, words)
+    assert problem == "" or "does not exist" in problem, f"{line}: {problem}"
+
+
+RUN_ON_THE_TUTORIAL = ("compare", "corrupt", "depths", "models", "report", "score", "still")
+
+
+@pytest.mark.parametrize(
+    "line", [line for line in _help_examples() if line.split()[1] in RUN_ON_THE_TUTORIAL], ids=lambda line: line[8:]
+)
+def test_examples_of_the_help_run_as_printed(line: str, tutorial: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tutorial)
+    result = CliRunner().invoke(cli, shlex.split(line)[1:], catch_exceptions=False)
+    assert result.exit_code == 0, result.output

@@ -61,8 +61,8 @@ def binaural(
     strongest source. The same command goes on with a run that was stopped.
 
     \b
-    avbench binaural sim-v1-data/ --recordings sim-v1/ -o binaural/
-    avbench binaural sim-v1-data/ --recordings sim-v1/ -o shipped/ --weights trained/ --split test --split val
+        avbench binaural sim-v1-data/ --recordings sim-v1/ -o binaural/
+        avbench binaural sim-v1-data/ --recordings sim-v1/ -o shipped/ --weights trained/ --split test --split val
     """
     if width is not None and width % 4:
         raise click.BadParameter(f"{width} is no multiple of 4", param_hint="--width")

@@ -64,8 +64,8 @@ def compare(
     both answered corruptions, the mean corruption error of A relative to B.
 
     \b
-    avbench compare runs/fusion runs/tiny data/
-    avbench compare runs/fusion runs/tiny data/ --condition low_light-5 --by sound
+        avbench compare runs/fusion runs/sift data/
+        avbench compare runs/fusion runs/sift data/ --metric rotation.mean_deg --by sound
     """
     import json
 

@@ -48,8 +48,8 @@ def corrupt(
     The pixels are those that `avbench evaluate --suite` shows. The same command goes on where it was stopped.
 
     \b
-    avbench corrupt data/ -o data-corrupted/ --suite standard
-    python -c "import datasets; print(datasets.load_dataset('data-corrupted/', split='fog_3'))"
+        avbench corrupt data/ -o data-corrupted/ --suite standard
+        python -c "import datasets; print(datasets.load_dataset('data-corrupted/', split='fog_3'))"
     """
     from avbench.benchmark.base.prefetch import default_workers
     from avbench.benchmark.conditions.corruptions import check_golden, load_suite

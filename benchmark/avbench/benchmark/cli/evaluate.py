@@ -114,10 +114,10 @@ def evaluate(
     allows, makes the exit code 1; what was written stays.
 
     \b
-    avbench evaluate data/ --model sift -o runs/sift
-    avbench evaluate data/ --model sift --suite standard --probes
-    avbench evaluate data/ --model my_model.py:MyModel --limit 100
-    avbench evaluate data/ --model my_model.py:MyModel --set width=512 --python ~/envs/my_model/bin/python
+        avbench evaluate data/ --model sift -o runs/sift
+        avbench evaluate data/ --model sift --suite standard --probes
+        avbench evaluate data/ --model my_model.py:MyModel --limit 100
+        avbench evaluate data/ --model my_model.py:MyModel --set width=512 --python ~/envs/my_model/bin/python
     """
     from avbench.benchmark.evaluation.evaluate import evaluate_model
     from avbench.benchmark.evaluation.failures import refuse_failures

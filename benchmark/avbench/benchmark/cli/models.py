@@ -23,8 +23,8 @@ def models(name: str | None, python: str | None, as_json: bool) -> None:  # noqa
     works as FILE.py:Class. The options of a model's constructor are given to `avbench evaluate` with --set KEY=VALUE.
 
     \b
-    avbench models
-    avbench models sift
+        avbench models
+        avbench models sift
     """
     import json
 

@@ -71,9 +71,9 @@ def reference(
     earlier one stopped. Writes OUT/table.md, table.json, one CSV a table, and robustness.png.
 
     \b
-    avbench reference data/ -o reference/
-    avbench reference data/ -o reference/ --weights trained/ --probes
-    avbench reference rigs/ -o reference-rigs/ --training-data data/
+        avbench reference data/ -o reference/
+        avbench reference data/ -o reference/ --weights trained/ --probes
+        avbench reference rigs/ -o reference-rigs/ --training-data data/
     """
     from avbench.benchmark.data.dataset import open_dataset
     from avbench.benchmark.reference.make import TableRequest, make_table

@@ -39,9 +39,9 @@ def report(runs: tuple[Path, ...], data: Path, out: Path, split: str | None, pai
     RUN is the folder of a run, or a predictions file. Several runs stand side by side.
 
     \b
-    avbench report runs/fusion data/ -o fusion.html
-    avbench report runs/fusion runs/sift data/ -o fusion-and-sift.html
-    avbench report runs/fusion runs/sift data/ --columns rot_mean,dir_mean,auc@20
+        avbench report runs/fusion data/ -o fusion.html
+        avbench report runs/fusion runs/sift data/ -o fusion-and-sift.html
+        avbench report runs/fusion runs/sift data/ --columns rot_mean,dir_mean,auc@20
     """
     from avbench.benchmark.report.write import write_report
 

@@ -75,8 +75,8 @@ def score(
     Pairs without a prediction count as 180 degrees off.
 
     \b
-    avbench score runs/sift/predictions.parquet data/
-    avbench score runs/sift/predictions.parquet data/ --as reloc3r --as vggt
+        avbench score runs/sift/predictions.parquet data/
+        avbench score runs/sift/predictions.parquet data/ --as reloc3r --as vggt
     """
     import json
 

@@ -77,10 +77,10 @@ def train(
     trained on what. For several GPUs start it with `accelerate launch`.
 
     \b
-    avbench train --model fusion --data data/ -o trained/
-    avbench train --model vision --data data/ -o trial/ --preset smoke
-    avbench train --model fusion --data data/ -o trained/ --backbone-weights shipped
-    avbench evaluate data/ --model fusion --weights trained/
+        avbench train --model fusion --data data/ -o trained/
+        avbench train --model vision --data data/ -o trial/ --preset smoke
+        avbench train --model fusion --data data/ -o trained/ --backbone-weights shipped
+        avbench evaluate data/ --model fusion --weights trained/
     """
     from dataclasses import replace
 

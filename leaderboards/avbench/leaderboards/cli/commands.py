@@ -24,8 +24,7 @@ def submit(predictions: Path, board_folder: Path, name: str, team: str, descript
     as it is.
 
     \b
-    Example:
-      avbench submit runs/sift/predictions.parquet --board board/ --name sift --team "Example Lab"
+        avbench submit runs/sift/predictions.parquet --board board/ --name sift --team "Example Lab"
     """
     from avbench.leaderboards.board.board import open_board
     from avbench.leaderboards.board.submission import SubmissionInfo
@@ -46,9 +45,8 @@ def board() -> None:
     """Make and show boards.
 
     \b
-    Example:
-      avbench board create board/ --data data/ --title "Our challenge"
-      avbench board show board/
+        avbench board create board/ --data data/ --title "Our challenge"
+        avbench board show board/
     """
 
 
@@ -63,8 +61,7 @@ def create(folder: Path, data: Path, title: str, split: str, conditions: tuple[s
     """Make a board in FOLDER for a split of a prepared data set.
 
     \b
-    Example:
-      avbench board create board/ --data data/ --title "Our challenge"
+        avbench board create board/ --data data/ --title "Our challenge"
     """
     from avbench.benchmark.predictions.file import CLEAN_CONDITION
     from avbench.leaderboards.board.board import LABELS_NAME, create_board
@@ -83,8 +80,7 @@ def show(folder: Path) -> None:
     """Print the table of the board in FOLDER and make its pages again.
 
     \b
-    Example:
-      avbench board show board/
+        avbench board show board/
     """
     from avbench.leaderboards.board.board import open_board
     from avbench.leaderboards.pages.pages import render

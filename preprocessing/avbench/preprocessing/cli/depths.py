@@ -20,7 +20,7 @@ def depths(data: Path, recordings: Path, splits: tuple[str, ...], columns: int, 
     """Write the depths of the pairs of DATA, recomputed from the rooms they were simulated in.
 
     \b
-    avbench depths sim-v1-data/ --recordings sim-v1/
+        avbench depths data/ --recordings recordings/
     """
     from tqdm import tqdm
 

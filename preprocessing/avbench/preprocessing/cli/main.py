@@ -70,9 +70,9 @@ def cli() -> None:
     """Audio-visual relative camera pose: prepare data, evaluate models, submit to a board.
 
     \b
-    avbench prepare recordings/ -o data/
-    avbench evaluate data/ --model sift -o runs/sift
-    avbench submit runs/sift/predictions.parquet --board board/
+        avbench prepare recordings/ -o data/
+        avbench evaluate data/ --model sift -o runs/sift
+        avbench submit runs/sift/predictions.parquet --board board/ --name sift
     """
 
 

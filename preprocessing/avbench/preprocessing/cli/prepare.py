@@ -82,12 +82,12 @@ def prepare(source: Path, out: Path, **options: Any) -> None:
     them.
 
     \b
-    avbench prepare recordings/ -o data/
-    avbench prepare walk.vrs -o data/ --audio optional --split test
-    python -c "import datasets; print(datasets.load_dataset('data/'))"
+        avbench prepare recordings/ -o data/
+        avbench prepare walk.vrs -o data/ --audio optional --split test
+        python -c "import datasets; print(datasets.load_dataset('data/'))"
 
     The same command again verifies the data set and adds what is new: rows that exist are kept, and a run that was
-    stopped goes on. A recording that cannot be used is named with its reason, kept in OUT/refused.json, and makes the
+    stopped continues. A recording that cannot be used is named with its reason, kept in OUT/refused.json, and makes the
     exit code 1; the others come out.
     """
     from avbench.preprocessing.prepare.options import PrepareOptions, prepare_with

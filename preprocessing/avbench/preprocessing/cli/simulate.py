@@ -62,11 +62,11 @@ def simulate(
 ) -> None:
     """Simulate recordings in furnished rooms into OUT: pictures, sound of a moving array, exact poses.
 
-    A run that was stopped goes on where it was: give the same command again.
+    The same command continues a run that was stopped.
 
     \b
-    avbench simulate recordings/ --recordings 20 --seed 7
-    avbench simulate sim-v1/ --standard --split test
+        avbench simulate recordings/ --recordings 20 --seed 7
+        avbench simulate sim-v1/ --standard --split test
     """
     given = {"--seed": seed, "--seconds": seconds, "--size": size, "--fps": fps, "--rate": rate}
     given = {name: value for name, value in {**given, "--shutter-ms": shutter_ms}.items() if value is not None}

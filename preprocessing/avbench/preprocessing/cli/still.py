@@ -32,10 +32,10 @@ def still(data: Path, recordings: Path, out: Path, splits: tuple[str, ...], ever
     brings to a model cannot come from the motion within a clip.
 
     \b
-    avbench still sim-v1-data/ --recordings sim-v1/ -o sim-v1-still/ --split test --every 4
-    avbench evaluate sim-v1-still/ --model fusion
+        avbench still data/ --recordings recordings/ -o data-still/ --split test --every 4
+        avbench evaluate data-still/ --model fusion
 
-    The same command goes on where it was stopped, and verifies a data set that is there. A divisor of --every
+    The same command continues where it was stopped, and verifies a data set that is there. A divisor of --every
     adds rooms.
     """
     from tqdm import tqdm
