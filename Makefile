@@ -1,6 +1,7 @@
 # make demo   install into .venv, simulate recordings, prepare, evaluate, submit; prints a score table
 # make test   install into .venv, check types, style and layers, build the documentation, run the tests
 # make docs   the documentation as a site in build/site
+# make gallery     the pictures of docs/gallery.md (with Chromium; two minutes)
 # make mutation    make mistakes in a copy of the code and see that the tests notice each (an hour on 2 cores)
 # make weights     simulate sim-v1, prepare it, train what the package ships into sim-v1/trained (hours on 2 cores)
 # make reference   simulate and prepare the test splits of sim-v1, and make the tables of the shipped models
@@ -19,7 +20,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
-.PHONY: demo test check docs install perf kill fuzz slow mutation weights reference clean
+.PHONY: demo test check docs install perf kill fuzz slow mutation gallery weights reference clean
 
 install: $(STAMP)
 
@@ -83,6 +84,9 @@ check: $(STAMP)
 # The theme's notice about its successor is no warning of ours.
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+gallery: $(STAMP)
+	$(BIN)/python tests/make_gallery.py
 
 test: check docs
 	$(BIN)/pytest -n 2

@@ -127,3 +127,25 @@ def test_examples_of_the_help_run_as_printed(line: str, tutorial: Path, monkeypa
     monkeypatch.chdir(tutorial)
     result = CliRunner().invoke(cli, shlex.split(line)[1:], catch_exceptions=False)
     assert result.exit_code == 0, result.output
+
+
+def test_the_pictures_of_the_gallery_are_small_and_said_to_be_simulated() -> None:
+    page = (ROOT / "docs/gallery.md").read_text(encoding="utf-8")
+    assert page.split("\n\n")[1].startswith("Everything on these pictures is simulated")
+    shown = re.findall(r"!\[[^]]+\]\((pictures/[^)]+)\)", page)
+    assert sorted(shown) == sorted(f"pictures/{path.name}" for path in (ROOT / "docs/pictures").iterdir())
+    assert all((ROOT / "docs" / name).stat().st_size < 150_000 for name in shown)
+
+
+def test_the_changelog_has_what_is_not_released_on_top() -> None:
+    """One section for each version, the unreleased one first, and every entry a bullet of whole sentences."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    sections = re.findall(r"^## (.*)$", text, flags=re.MULTILINE)
+    assert sections[0] == "Unreleased"
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+ \(\d{4}-\d{2}-\d{2}\)", name) for name in sections[1:]), sections
+    entries = re.split(r"\n(?=- |#|\n)", text.partition("## Unreleased")[2])
+    entries = [entry.strip() for entry in entries if entry.strip().startswith("- ")]
+    assert entries
+    for entry in entries:
+        assert entry.endswith("."), entry
+        assert "scores" not in re.findall(r"\*\*(.*?)\*\*", entry) or entry.startswith("- **scores** "), entry
