@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from avbench.preprocessing.base.geometry import (
+    ROTATION_TOLERANCE,
     axis_rotation,
     direction_error_deg,
     gravity_aligned_rotation,
@@ -16,6 +17,7 @@ from avbench.preprocessing.base.geometry import (
     is_rotation,
     make_transform,
     nearest_rotation,
+    polished_rotation,
     relative_pose,
     rotation_angle_deg,
     rotation_error_deg,
@@ -203,6 +205,25 @@ def test_nearest_rotation_is_a_rotation_and_nearer_than_others() -> None:
     distance = np.linalg.norm(nearest - M, axis=(-2, -1))
     for other in Rotation.random(500, random_state=rng).as_matrix():
         assert (distance <= np.linalg.norm(other - M, axis=(-2, -1)) + 1e-12).all()
+
+
+@pytest.mark.parametrize("off", [0.0, 1e-15, 1e-9, 1e-5, 1e-3, ROTATION_TOLERANCE])
+def test_a_polished_rotation_is_the_nearest_one_to_rounding(off: float) -> None:
+    random = np.random.default_rng(6)
+    R = Rotation.from_quat(random.normal(size=(2000, 4))).as_matrix()
+    bent = random.normal(size=R.shape)
+    # S'S of S = 1 + E with a small symmetric E is off by 2 E.
+    bent = bent + bent.transpose(0, 2, 1)
+    bent /= np.linalg.norm(bent, axis=(1, 2), keepdims=True)
+    matrix = R @ (np.eye(3) + 0.495 * off * bent)
+    matrix[:10] = R[:10].astype(np.float32)
+    assert is_rotation(matrix).all()
+    given_as = matrix.copy()
+    polished = polished_rotation(matrix)
+    np.testing.assert_allclose(polished, nearest_rotation(matrix), rtol=0, atol=6e-15)
+    np.testing.assert_array_equal(matrix, given_as)
+    assert rotation_error_deg(polished, R).max() < np.degrees(off) + 1e-5
+    assert polished_rotation(np.zeros((0, 3, 3))).shape == (0, 3, 3)
 
 
 def test_nearest_rotation_of_a_mirror_is_no_mirror() -> None:

@@ -26,6 +26,7 @@ from avbench.preprocessing.base.geometry import (
     direction_error_deg,
     is_rotation,
     nearest_rotation,
+    polished_rotation,
     rotation_error_deg,
 )
 
@@ -80,7 +81,9 @@ def pair_errors(
     t_true = np.asarray(true_translation, dtype=np.float64)
     valid = is_rotation(R_pred, rotation_tolerance)
     rotation = np.full(len(valid), WORST_ERROR_DEG)
-    rotation[valid] = rotation_error_deg(nearest_rotation(R_pred[valid]), R_true[valid])
+    # The cheap way converges for the contract's tolerance, not for any.
+    projected = polished_rotation if rotation_tolerance <= ROTATION_TOLERANCE else nearest_rotation
+    rotation[valid] = rotation_error_deg(projected(R_pred[valid]), R_true[valid])
     direction = direction_error_deg(t_pred, t_true)
     direction = np.where(valid & np.isfinite(direction), direction, WORST_ERROR_DEG)
     in_metres = valid & np.asarray(predicted_metric, dtype=np.bool_) & np.isfinite(t_pred).all(axis=-1)
