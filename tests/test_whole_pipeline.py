@@ -1,4 +1,4 @@
-"""The whole road on a tiny set: raw recordings, prepare, evaluate, score, submit, board."""
+"""The whole pipeline on a tiny set: raw recordings, prepare, evaluate, score, submit, board."""
 
 from __future__ import annotations
 

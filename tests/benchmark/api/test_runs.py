@@ -128,7 +128,7 @@ def test_what_is_wrong_is_told_in_one_line(data: avbench.Pairs) -> None:
 
     cases = [
         (lambda: avbench.evaluate(object(), data), "model object: found no method predict"),
-        (lambda: avbench.evaluate(Needs, data), "hand over an object: Needs\\(...\\)"),
+        (lambda: avbench.evaluate(Needs, data), "give an object: Needs\\(...\\)"),
         (lambda: avbench.evaluate("sitf", data), "did you mean sift"),
         (lambda: avbench.evaluate(Turns(), data["test"][2:5]), "expected pairs from the first on"),
         (lambda: avbench.evaluate(Turns(), data, suite="standart"), "standart"),

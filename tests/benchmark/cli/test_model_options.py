@@ -87,7 +87,7 @@ def test_a_class_takes_options_from_python(folder: Path) -> None:
 
     run = avbench.evaluate(Turned, folder / "data", options={"count": 5}, progress=False)
     assert run.predictions.translation_a_b[0].tolist() == [0.0, 0.0, 5.0]
-    with pytest.raises(InputError, match=r"found no value for count, expected an integer; hand over an object: Turned"):
+    with pytest.raises(InputError, match=r"found no value for count, expected an integer; give an object: Turned"):
         avbench.evaluate(Turned, folder / "data", progress=False)
     with pytest.raises(InputError, match="options: found count, expected none: an object is built already"):
         avbench.evaluate(Turned(1), folder / "data", options={"count": 5}, progress=False)

@@ -1,4 +1,4 @@
-"""Suites in runs, golden hashes, the manifest of a run, and the quick check of the whole road."""
+"""Suites in runs, golden hashes, the manifest of a run, and the quick check of the whole pipeline."""
 
 from __future__ import annotations
 

@@ -353,7 +353,7 @@ def test_validation_without_sound_is_refused(tmp_path: Path) -> None:
     rows = {"train": [training_row(n, f"g{g}") for g in range(6) for n in range(3)]}
     rows["val"] = [without_sound(training_row(n, "v")) for n in range(4)]
     folder = write_dataset(tmp_path / "data", rows)
-    with pytest.raises(InputError, match="validation split: found no pair with sound that tells directions"):
+    with pytest.raises(InputError, match="validation split: found no pair with sound that gives directions"):
         train("audio", folder, tmp_path / "out")
 
 

@@ -133,7 +133,7 @@ def test_ctrl_c_is_one_line_and_exit_code_130(how: str) -> None:
             assert process.stdout.readline() == "cleaning\n"
             process.send_signal(signal.SIGINT)
         said = process.stderr.read().strip()
-    assert said == "interrupted; run the same command again to go on"
+    assert said == "interrupted; run the same command again to continue"
     assert process.returncode == 130
 
 

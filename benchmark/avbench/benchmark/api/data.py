@@ -133,7 +133,7 @@ class Pairs(Sequence[tuple[PairInput, PairLabel]]):
         """The labels alone; no picture or sound is read.
 
         Raises:
-            InputError: A shard is damaged, or the pairsare published without labels.
+            InputError: A shard is damaged, or the pairs are published without labels.
         """
         if self._rows is None:
             return [label for split in self.splits for label in self._dataset.labels(split)]

@@ -1,4 +1,4 @@
-"""Models that are handed over as they are: a name, a class, or an object with `predict`."""
+"""Models as callers give them: a name, a class, or an object with `predict`."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _built(kind: type, options: Mapping[str, OptionValue]) -> tuple[Any, dict[st
         tuple(options.items()),
         taken=(),
         name=kind.__name__,
-        elsewhere=f"hand over an object: {kind.__name__}(...)",
+        elsewhere=f"give an object: {kind.__name__}(...)",
     )
     try:
         return kind(**arguments), recorded
@@ -87,7 +87,7 @@ def _built(kind: type, options: Mapping[str, OptionValue]) -> tuple[Any, dict[st
             f"model {kind.__name__}",
             found=f"{describe_error(error)} on building it",
             expected="a model",
-            hint=f"hand over an object: {kind.__name__}(...)",
+            hint=f"give an object: {kind.__name__}(...)",
         ) from error
 
 

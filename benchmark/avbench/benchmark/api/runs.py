@@ -221,7 +221,7 @@ def evaluate(
             run as that many pairs.
         suite: Name of a suite (clean, standard, paper, reference), or a TOML file.
         probes: Whether to find out how the model listens.
-        out: Folder of the run; None for a temporary one. The same call goes on where a stopped one was.
+        out: Folder of the run; None for a temporary one. The same call continues a stopped one.
         weights: Weights of a learned model; None for the shipped ones.
         options: Arguments for the constructor of a named model or a class, such as `{"features": 500}`.
         python: The Python interpreter to run a named model with, which needs the model's packages and NumPy; None for
@@ -291,7 +291,7 @@ def score(
     metric: bool = False,
     baseline_threshold_m: float | None = None,
 ) -> Result:
-    """Score poses that were worked out elsewhere.
+    """Score poses that were computed elsewhere.
 
     Args:
         rotation_a_b: (N, 3, 3) rotations that map directions of camera b into camera a, in the order of the pairs; rows
@@ -303,7 +303,7 @@ def score(
         baseline_threshold_m: Shorter metric baselines have no direction; None for the specification's.
 
     Raises:
-        InputError: The arrays are of another shape, or the pairsare published without labels.
+        InputError: The arrays are of another shape, or the pairs are published without labels.
 
     Examples:
         >>> avbench.score(rotations, translations, data["test"]).table()

@@ -57,8 +57,8 @@ def binaural(
     """Train a binaural network and its monaural control on the split train of DATA, and judge them on other rooms.
 
     The network predicts the difference of two ears from their mix; the control hears the mix only. Shown are the error
-    of that difference against predicting none, and how well a linear probe of the embeddings tells the azimuth of the
-    strongest source. The same command goes on with a run that was stopped.
+    of that difference against predicting none, and how well a linear probe of the embeddings predicts the azimuth of
+    the strongest source. The same command continues a run that was stopped.
 
     \b
         avbench binaural sim-v1-data/ --recordings sim-v1/ -o binaural/

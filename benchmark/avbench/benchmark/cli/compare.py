@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     "help, `all` for every one. Of the conditions given, else of the first.",
 )
 @click.option(
-    "--baseline-threshold-m", type=click.FloatRange(min=0.0), help="Shorter metric baselines have no direction."
+    "--baseline-threshold-m",
+    type=click.FloatRange(min=0.0),
+    help="Baselines shorter than this, in metres, have no direction.  [default: 0.05]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown tables.")

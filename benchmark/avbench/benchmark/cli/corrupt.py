@@ -18,7 +18,7 @@ from avbench.benchmark.base.progress import ProgressBar
     default="standard",
     show_default=True,
     metavar="NAME",
-    help="clean, standard, paper, reference, or a TOML.",
+    help="Suite of corruptions: clean, standard, paper, reference, or a TOML file.",
 )
 @click.option("--split", default="test", show_default=True, help="Which split of DATA.")
 @click.option(
@@ -45,7 +45,7 @@ def corrupt(
 ) -> None:
     """Write a split under every condition of a suite, one split a condition, for use elsewhere.
 
-    The pixels are those that `avbench evaluate --suite` shows. The same command goes on where it was stopped.
+    The pixels are those that `avbench evaluate --suite` shows. The same command continues where it was stopped.
 
     \b
         avbench corrupt data/ -o data-corrupted/ --suite standard

@@ -47,18 +47,28 @@ if TYPE_CHECKING:
 )
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder of the run; default runs/MODEL.")
 @click.option("--split", default="test", show_default=True, help="Which split to answer.")
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first so many pairs.")
-@click.option("--batch-size", type=click.IntRange(min=1), default=16, show_default=True, help="Pairs given at once.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only this many pairs, from the first on.")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=16,
+    show_default=True,
+    help="Pairs that the model is given at once.",
+)
 @click.option(
     "--suite",
     "suite_name",
     default="clean",
     show_default=True,
     metavar="NAME",
-    help="clean, standard, paper, reference, or a TOML.",
+    help="Suite of corruptions: clean, standard, paper, reference, or a TOML file.",
 )
-@click.option("--probes", is_flag=True, help="Also mute, exchange and spoil the sound: what does the model hear?")
-@click.option("--device", default="cpu", show_default=True, help="Handed to models that take one.")
+@click.option(
+    "--probes", is_flag=True, help="Also evaluate with the sound muted, exchanged or damaged: does the model listen?"
+)
+@click.option(
+    "--device", default="cpu", show_default=True, help="Device of models that take one: cpu, cuda, cuda:1, ..."
+)
 @click.option(
     "--workers", type=click.IntRange(min=0), help="Threads that read and corrupt ahead.  [default: cores - 1]"
 )
@@ -67,12 +77,16 @@ if TYPE_CHECKING:
     type=click.FloatRange(min=0.0),
     default=600.0,
     show_default=True,
-    help="Longest time for one batch; 0 waits for ever and, without --python, runs the model in this process, for a "
-    "debugger.",
+    help="Longest time for one batch; 0 disables the timeout and, without --python, runs the model in this process "
+    "(for debugging).",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="For models that draw numbers.")
 @click.option(
-    "--baseline-threshold-m", type=click.FloatRange(min=0.0), help="Shorter metric baselines have no direction."
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of models that draw random numbers."
+)
+@click.option(
+    "--baseline-threshold-m",
+    type=click.FloatRange(min=0.0),
+    help="Baselines shorter than this, in metres, have no direction.  [default: 0.05]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace a run of other settings in that folder.")
 @click.option("--report/--no-report", default=True, show_default=True, help="Write report.html and its tables.")
@@ -83,7 +97,7 @@ if TYPE_CHECKING:
     help="Exit with code 1 if more than this share of the pairs fails under any condition.  [default: only if every "
     "pair fails under all of them]",
 )
-@click.option("--smoke", is_flag=True, help="Try the whole road on 8 pairs, into a folder NAME-smoke, made anew.")
+@click.option("--smoke", is_flag=True, help="Try the whole pipeline on 8 pairs, into a new folder NAME-smoke.")
 def evaluate(
     data: Path,
     model_name: str,
@@ -109,7 +123,7 @@ def evaluate(
     """Run a model over a prepared data set and score what it answers.
 
     Writes predictions.parquet, score.json and run.json, probes.json with --probes, and report.html. The same command
-    continues a run that was interrupted. Of a split thatwas published without labels, predictions.parquet and
+    continues a run that was interrupted. Of a split that was published without labels, predictions.parquet and
     run.json are written and the rest is left out. A model that answers no pair at all, or fails on more than --fail-on
     allows, makes the exit code 1; what was written stays.
 

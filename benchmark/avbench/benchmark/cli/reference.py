@@ -29,27 +29,31 @@ _MOST_JOBS = 4  # each run has a process with a model of its own in memory
 @click.option(
     "--variants/--no-variants", default=True, show_default=True, help="Also the bundles in folders of the bundle."
 )
-@click.option("--probes", is_flag=True, help="Also exchange and spoil the sound of fusion, under every condition.")
+@click.option(
+    "--probes", is_flag=True, help="Also evaluate fusion with its sound exchanged or damaged, under every condition."
+)
 @click.option(
     "--suite",
     "suite_name",
     default="reference",
     show_default=True,
     metavar="NAME",
-    help="clean, standard, paper, reference, or a TOML.",
+    help="Suite of corruptions: clean, standard, paper, reference, or a TOML file.",
 )
 @click.option("--split", default="test", show_default=True, help="Which split to answer.")
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first so many pairs.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only this many pairs, from the first on.")
 @click.option(
     "--training-data",
     type=click.Path(path_type=Path),
     help="Data set from whose training split mean-motion learns.  [default: DATA]",
 )
-@click.option("--device", default="cpu", show_default=True, help="Handed to models that take one.")
+@click.option(
+    "--device", default="cpu", show_default=True, help="Device of models that take one: cpu, cuda, cuda:1, ..."
+)
 @click.option(
     "--jobs", type=click.IntRange(min=1), help="Runs made at a time.  [default: one per processor, at most 4]"
 )
-@click.option("--overwrite", is_flag=True, help="Make all runs anew.")
+@click.option("--overwrite", is_flag=True, help="Make all runs again, from the start.")
 def reference(
     data: Path,
     out: Path,
@@ -67,7 +71,7 @@ def reference(
 ) -> None:
     """Evaluate the reference models and the variants of their bundle, and compare them, in one table.
 
-    Every model is a run of its own under OUT/runs, as `avbench evaluate` makes it; the same command goes on where an
+    Every model is a run of its own under OUT/runs, as `avbench evaluate` makes it; the same command continues where an
     earlier one stopped. Writes OUT/table.md, table.json, one CSV a table, and robustness.png.
 
     \b

@@ -36,7 +36,7 @@ import click
 def report(runs: tuple[Path, ...], data: Path, out: Path, split: str | None, pairs: int, columns: str | None) -> None:
     """Write a report of runs on a data set: one HTML file that needs nothing else, and tables beside it.
 
-    RUN is the folder of a run, or a predictions file. Several runs stand side by side.
+    RUN is the folder of a run, or a predictions file. Several runs are shown side by side.
 
     \b
         avbench report runs/fusion data/ -o fusion.html

@@ -58,7 +58,9 @@ class _WithConventions(click.Command):
     help="Also as another public code computes it, and the difference; see below. May be given several times.",
 )
 @click.option(
-    "--baseline-threshold-m", type=click.FloatRange(min=0.0), help="Shorter metric baselines have no direction."
+    "--baseline-threshold-m",
+    type=click.FloatRange(min=0.0),
+    help="Baselines shorter than this, in metres, have no direction.  [default: 0.05]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def score(

@@ -73,7 +73,7 @@ def train(
 ) -> None:
     """Train a model, with all the stages it needs, and write a bundle that `avbench evaluate --weights` runs.
 
-    The same command goes on with a run that was stopped. Curves are in OUT/curves, and MODEL_CARD.md tells what was
+    The same command continues a run that was stopped. Curves are in OUT/curves, and MODEL_CARD.md states what was
     trained on what. For several GPUs start it with `accelerate launch`.
 
     \b

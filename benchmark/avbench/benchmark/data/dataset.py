@@ -164,7 +164,7 @@ class PairDataset:
         What is read is compared with the hashes in the manifest: a single flipped bit is found.
 
         Raises:
-            MissingLabelsError: A column is missing because the splitwas published without labels.
+            MissingLabelsError: A column is missing because the split was published without labels.
             InputError: There is no such split, or a shard is missing, damaged or not the one of the manifest.
         """
         parts = []
@@ -269,7 +269,7 @@ class PairDataset:
         """Whole rows of a split, in order, pictures and clips as `{"bytes": ..., "path": None}`.
 
         Raises:
-            MissingLabelsError: The splitwas published without labels.
+            MissingLabelsError: The split was published without labels.
             InputError: There is no such split, or a shard is missing, damaged or not the one of the manifest.
         """
         for path, record in self._shards(split):

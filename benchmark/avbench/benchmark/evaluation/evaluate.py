@@ -29,7 +29,7 @@ class Evaluation:
 
     Attributes:
         run: What the model answered, and how the run went.
-        scored: Its scores; None where the pairswere published without labels.
+        scored: Its scores; None where the pairs were published without labels.
         probes: What came of listening probes, None where none were asked for.
         lacking: Label columns that the split lacks; empty where it was scored.
     """
@@ -66,8 +66,8 @@ def evaluate_model(
         command: What was typed or called, for `run.json`.
         baseline_threshold_m: Shortest metric baseline with a direction, None for the specification's.
         model: The model itself, to be run in this process; None to build it from its entry.
-        progress: Told how far the run is.
-        say: Told what the user should know while it runs.
+        progress: Called with how far the run is.
+        say: Called with lines that the user should see while it runs.
 
     Raises:
         InputError: The data set is damaged, the model cannot be built, or the folder has a run of other settings.

@@ -13,7 +13,7 @@ from avbench.benchmark.conditions.probes.probe import ProbePlan, plan_probes
 from avbench.benchmark.data.dataset import PairDataset
 
 SMOKE_PAIRS = 8
-"""Pairs of a quick check of the whole road."""
+"""Pairs of a quick check of the whole pipeline."""
 
 _SMOKE_CONDITIONS = 2
 

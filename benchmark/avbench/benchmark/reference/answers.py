@@ -141,7 +141,7 @@ class Runner:
 
 @dataclass(frozen=True)
 class _TimedRun:
-    """What `run.json` must hold to tell how fast a model is."""
+    """What `run.json` must hold to show how fast a model is."""
 
     conditions: tuple[str, ...]
     conditions_not_seen_by_the_model: Mapping[str, str]

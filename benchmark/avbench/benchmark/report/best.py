@@ -1,4 +1,4 @@
-"""Which runs are best, and which cannot be told apart from the best."""
+"""Which runs are best, and which cannot be distinguished from the best."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RULE = (
 
 
 def best_runs(data: ReportData, condition: str, metric: str) -> frozenset[int]:
-    """Numbers of the runs that are best under a condition or not told apart from the best; see `RULE`.
+    """Numbers of the runs that are best under a condition or not distinguishable from the best; see `RULE`.
 
     Runs without a finite number are not looked at; none is best where fewer than two runs have one.
     """

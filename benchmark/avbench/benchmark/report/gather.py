@@ -107,7 +107,7 @@ class ReportData:
         """Names of the conditions of all runs, clean first.
 
         Listening probes are not among them: not every pair can be probed, so their scores are not comparable with the
-        others and are told as losses over the pairs that can (`listening`).
+        others and are shown as losses over the pairs that can (`listening`).
         """
         named = dict.fromkeys(name for run in self.runs for name in run.conditions if not name.startswith(PREFIX))
         return tuple(sorted(named, key=lambda name: name != CLEAN_CONDITION))

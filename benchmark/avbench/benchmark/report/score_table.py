@@ -69,7 +69,7 @@ class MetricCell:
     Attributes:
         metric: Its name in the specification.
         estimate: The number with its interval; NaN where nothing is scored.
-        best: Whether the run is best, or not told apart from the best (`best.best_runs`).
+        best: Whether the run is best, or not distinguishable from the best (`best.best_runs`).
     """
 
     metric: str

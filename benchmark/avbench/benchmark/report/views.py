@@ -1,4 +1,4 @@
-"""What the templates of the page are filled with: plain values, worked out before any HTML is written.
+"""What the templates of the page are filled with: plain values, computed before any HTML is written.
 
 Text in them is text: the templates escape it. Only drawings are markup.
 """
@@ -83,7 +83,7 @@ class Cell:
         name: Name of the metric.
         value: The number.
         interval: Its interval; empty for none.
-        best: Whether the run is best, or not told apart from the best.
+        best: Whether the run is best, or not distinguishable from the best.
     """
 
     name: str

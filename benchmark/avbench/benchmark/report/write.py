@@ -36,7 +36,7 @@ def write_report(
 ) -> list[Path]:
     """Write the report of one or several runs on one data set, and `scores.csv`, `.md` and `.tex` beside it.
 
-    Every number is worked out from the predictions; a score that a run wrote down gives the baseline threshold
+    Every number is computed from the predictions; a score that a run wrote down gives the baseline threshold
     and must belong to its predictions. Files of an earlier report are replaced.
 
     Args:

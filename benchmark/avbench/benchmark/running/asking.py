@@ -63,8 +63,8 @@ class Asker:
         host: The model.
         batch_size: Pairs that it is given at once.
         seed: Seed of the run.
-        say: Told, in one line, of what slows the run down or changes it.
-        phases: Told how long the model is waited for.
+        say: Called with one line on what slows the run down or changes it.
+        phases: Counts how long the model is waited for.
     """
 
     def __init__(self, host: ModelHost, batch_size: int, seed: int, say: Callable[[str], None], phases: Phases) -> None:

@@ -70,7 +70,7 @@ def seen_batches(
         modalities: What the model looks at.
         batch_size: Pairs a batch.
         workers: Threads that read, decode and apply conditions ahead; 0 for none.
-        phases: Told how long that takes, in all threads together.
+        phases: Counts how long that takes, in all threads together.
 
     Raises:
         InputError: The data set is damaged.

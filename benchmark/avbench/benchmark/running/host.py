@@ -31,7 +31,7 @@ from avbench.preprocessing.base.errors import AvbenchError, InputError
 from avbench.preprocessing.base.processes import deaf_to_interrupts, memory_kills, ran_out_of_memory
 
 # Every batch brings blocks of the size of pictures and clips. To get them from the system anew each time, page by page,
-# costs as much as copying them, so glibc is told to keep what was given back; other systems take no notice.
+# costs as much as copying them, so glibc is set to keep what was given back; other systems take no notice.
 _KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
 _WORKER = "avbench.benchmark.running.worker"
 _LEAST_START_S = 60.0  # to start a process, import what the model needs, read its weights and fit it
@@ -84,9 +84,9 @@ def host_model(entry: ModelEntry, device: str, timeout_s: float | None) -> Model
 
     Args:
         entry: The model.
-        device: Handed to models that take one.
-        timeout_s: Longest time for one answer. None waits for ever, and runs the model in this process unless it has an
-            interpreter of its own.
+        device: Device of models that take one.
+        timeout_s: Longest time for one answer. None disables the timeout and runs the model in this process unless
+            it has an interpreter of its own.
     """
     if timeout_s is None and entry.interpreter is None:
         return LocalModel(entry.name, *build(entry, device))
@@ -137,7 +137,7 @@ class ModelProcess:
 
     Args:
         entry: The model.
-        device: Handed to models that take one.
+        device: Device of models that take one.
         timeout_s: Longest time for one answer; building and fitting it may take as long, and a minute at least.
     """
 

@@ -1,4 +1,4 @@
-"""What a run has answered so far, on disk, so that a killed run goes on where it stopped.
+"""What a run has answered so far, on disk, so that a killed run is continued where it stopped.
 
 A part is a predictions file of the pairs `start` to `stop` under all conditions, written atomically. Parts are only
 ever continued by a run of the same settings; the finished predictions do not depend on how a run was cut into parts.

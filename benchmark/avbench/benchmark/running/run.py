@@ -1,7 +1,7 @@
 """Run a model over a split and write down what it answers.
 
 Evaluation has two steps: this one needs the model and never sees a label of the split; scoring needs only the
-predictions file. Answers go to disk in parts as they come, so a run that is killed goes on where it stopped, and its
+predictions file. Answers go to disk in parts as they come, so a killed run is continued where it stopped, and its
 predictions are the same as if nothing had happened.
 """
 
@@ -119,7 +119,7 @@ Say = Callable[[str], None]
 
 
 def say_nothing(_: str) -> None:
-    """Tells nobody."""
+    """Reports nothing."""
 
 
 def run_model(
@@ -146,8 +146,8 @@ def run_model(
         conditions: What the model sees; each pair is decoded once for all of them.
         training: Whose training split a model that is fitted learns from; None for that of `dataset`.
         model: The model itself, to be run in this process; None to build it from its entry.
-        progress: Told how far the run is.
-        say: Told what the user should know while it runs.
+        progress: Called with how far the run is.
+        say: Called with lines that the user should see while it runs.
 
     Raises:
         InputError: The data set is damaged, the model cannot be built or fitted, or `out` has a run of other settings.
@@ -227,7 +227,7 @@ def remove_run(out: Path, names: Iterable[str] = ()) -> None:
 
 
 class _Counted:
-    """Adds up answers and tells."""
+    """Counts answers and reports them."""
 
     def __init__(self, answered: int, count: int, progress: Progress | None) -> None:
         self._answered, self._count, self._progress = answered, count, progress

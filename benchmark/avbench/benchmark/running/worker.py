@@ -1,6 +1,6 @@
 """The process in which a model runs; its arguments are its parent, its connection and its shared memories.
 
-It answers one request after the other until it is told to stop, or until the process that started it is gone. What a
+It answers one request after the other until it is asked to stop, or until the process that started it is gone. What a
 model prints goes to standard error. It may be the process of another interpreter: what is imported here must need
 nothing but NumPy, and run on older Pythons than the rest (`base.interpreter`).
 """

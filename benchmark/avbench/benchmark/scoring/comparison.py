@@ -209,7 +209,7 @@ def compare_runs(
         metrics: What is compared, None for the headlines. Together with the conditions they are the family of the
             correction: fewer rows, less correction, so choose them before looking.
         sigma: The uncertainty of the labels, None where it is not known.
-        left_out: Conditions that only one run answered, to be told.
+        left_out: Conditions that only one run answered, to be printed.
 
     Raises:
         ValueError: The runs have other conditions, or another number of pairs than the clusters.

@@ -1,4 +1,4 @@
-"""Pair by pair, and how far the noise of the labels lets anything be told there.
+"""Pair by pair, and how far the noise of the labels allows a decision there.
 
 Sigmas of the pair row are standard deviations about each axis: three of a rotation, two of a direction.
 """
@@ -38,7 +38,7 @@ class LabelSigma:
         return cls(np.asarray(rotation_deg, dtype=np.float64), np.asarray(direction_deg, dtype=np.float64))
 
     def tie(self, quantity: Quantity) -> FloatArray:
-        """(N,) what two errors of a pair must differ by to be told apart; 0 where no uncertainty is known.
+        """(N,) what two errors of a pair must differ by to be distinguished; 0 where no uncertainty is known.
 
         Two models that are equally far from the truth tie with at least `TIE_PROBABILITY`, wherever their answers lie.
         The total error is either of the two, so it takes the larger uncertainty. For metres none is stated.

@@ -94,7 +94,7 @@ class ProbeReport:
 
     @property
     def worst_lie(self) -> ProbeLoss | None:
-        """The lie that harms most, by the mean rotation error; None where no lie could be told."""
+        """The lie that harms most, by the mean rotation error; None where no wrong sound could be given."""
         lies = [found for found in self.probes if WORST_BY in found.harm]
         return max(lies, key=lambda found: found.harm[WORST_BY].estimate.value, default=None)
 

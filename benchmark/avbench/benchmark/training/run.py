@@ -2,7 +2,7 @@
 
     features -> { visual backbone, binaural network -> embeddings -> sound encoder } -> versions -> heads -> bundle
 
-Everything lies in the work folder under the hash of what determines it. A run that was killed goes on where it was; a
+Everything lies in the work folder under the hash of what determines it. A killed run is continued where it was; a
 run with another head finds the encoders; nothing is ever continued with other settings.
 """
 

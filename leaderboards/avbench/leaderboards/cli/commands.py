@@ -42,7 +42,7 @@ def submit(predictions: Path, board_folder: Path, name: str, team: str, descript
 
 @click.group()
 def board() -> None:
-    """Make and show boards.
+    """Create and show boards.
 
     \b
         avbench board create board/ --data data/ --title "Our challenge"
@@ -56,9 +56,11 @@ def board() -> None:
 @click.option("--title", required=True, help="Title of the board.")
 @click.option("--split", default="test", show_default=True, help="Split that is scored.")
 @click.option("--condition", "conditions", multiple=True, help="Condition to answer; repeat for more. [default: clean]")
-@click.option("--rank-by", default=None, help='For example "total.auc@20" or "rotation.mean_deg".')
+@click.option(
+    "--rank-by", default=None, help='Metric that the board is ranked by, such as "total.auc@20" or "rotation.mean_deg".'
+)
 def create(folder: Path, data: Path, title: str, split: str, conditions: tuple[str, ...], rank_by: str | None) -> None:
-    """Make a board in FOLDER for a split of a prepared data set.
+    """Create a board in FOLDER for a split of a prepared data set.
 
     \b
         avbench board create board/ --data data/ --title "Our challenge"
@@ -77,7 +79,7 @@ def create(folder: Path, data: Path, title: str, split: str, conditions: tuple[s
 @board.command()
 @click.argument("folder", type=_FOLDER)
 def show(folder: Path) -> None:
-    """Print the table of the board in FOLDER and make its pages again.
+    """Print the table of the board in FOLDER and write its pages again.
 
     \b
         avbench board show board/

@@ -21,7 +21,7 @@ from avbench.preprocessing.base.errors import AvbenchError, SeveralProblemsError
 COMMAND_GROUP = "avbench.commands"
 
 _INTERRUPTED = 130
-_INTERRUPTED_LINE = "interrupted; run the same command again to go on"
+_INTERRUPTED_LINE = "interrupted; run the same command again to continue"
 _BROKEN_PIPE = 141  # what a shell reports of a program that such a pipe ended
 _COMPLETION_VARIABLE = "_AVBENCH_COMPLETE"
 

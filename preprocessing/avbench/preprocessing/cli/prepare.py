@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 )
 @click.option("--clip-seconds", type=float, default=1.0, show_default=True, help="Length of the clip around a frame.")
 @click.option("--size", type=int, default=512, show_default=True, help="Longer side of the pictures in pixels.")
-@click.option("--picture", type=click.Choice(["jpeg", "png"]), default="jpeg", show_default=True, help="Their format.")
+@click.option(
+    "--picture", type=click.Choice(["jpeg", "png"]), default="jpeg", show_default=True, help="Format of the pictures."
+)
 @click.option("--quality", type=int, default=95, show_default=True, help="JPEG quality, 1 to 100.")
 @click.option(
     "--pairs-per-recording", type=int, default=100, show_default=True, help="At most this many pairs a recording."

@@ -24,9 +24,9 @@ _SPLITS = ("train", "val", "test")
 @click.option(
     "--recordings",
     type=click.IntRange(min=1),
-    help="How many; with --standard the first so many of each part.  [default: 4, or the whole standard]",
+    help="Number of recordings; with --standard, of each part.  [default: 4, or the whole standard]",
 )
-@click.option("--seed", type=click.IntRange(min=0), help="Seed of all drawing.  [default: 0]")
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of all random numbers.  [default: 0]")
 @click.option("--standard", is_flag=True, help="Make sim-v1, the standard data; its parts become sub-folders of OUT.")
 @click.option("--config", "configuration", type=click.Choice(_CONFIGURATIONS), help="Kind of recordings.")
 @click.option(

@@ -11,7 +11,7 @@ import click
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
-@click.command(short_help="A simulated data set again, its sound that of a head that stands still.")
+@click.command(short_help="A simulated data set with the sound of a head that stands still.")
 @click.argument("data", type=_FOLDER)
 @click.option("--recordings", type=_FOLDER, required=True, help="The simulated recordings DATA was prepared from.")
 @click.option("-o", "--out", required=True, type=_FOLDER, help="Folder of the new data set.")
@@ -26,7 +26,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 )
 @click.option("--jobs", type=click.IntRange(min=1), help="Worker processes.  [default: one per processor]")
 def still(data: Path, recordings: Path, out: Path, splits: tuple[str, ...], every: int, jobs: int | None) -> None:
-    """Make DATA again with the head standing still, at the pose of its frame, for the whole of each clip.
+    """Make DATA again with the head at rest during each clip, at the pose of the clip's frame.
 
     Pairs, pictures, labels and up vectors are those of DATA; sources play on and noises are the same. What sound still
     brings to a model cannot come from the motion within a clip.
@@ -35,8 +35,8 @@ def still(data: Path, recordings: Path, out: Path, splits: tuple[str, ...], ever
         avbench still data/ --recordings recordings/ -o data-still/ --split test --every 4
         avbench evaluate data-still/ --model fusion
 
-    The same command continues where it was stopped, and verifies a data set that is there. A divisor of --every
-    adds rooms.
+    The same command continues where it was stopped, and verifies a data set that is there. A smaller
+    --every that divides the first one adds rooms.
     """
     from tqdm import tqdm
 

@@ -104,7 +104,7 @@ def open_shard(
             compared with the record. Where labels are read, do not go without it.
 
     Raises:
-        MissingLabelsError: Asked columns are missing because the shardwas published without labels.
+        MissingLabelsError: Asked columns are missing because the shard was published without labels.
         InputError: There is no such file, it is no shard, of another version, damaged, or not the one of the manifest.
     """
     other_size = record is not None and _check_sealed(path, record)

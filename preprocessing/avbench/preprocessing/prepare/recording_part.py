@@ -1,7 +1,7 @@
 """One recording to one part: a Parquet file in the work folder, named by everything that decides its content.
 
 A part is reused if and only if its name, a fingerprint of the recording's files, the settings and the code, comes out
-the same again. So a run that was stopped goes on where it was, and nothing made in another way slips in.
+the same again. So a stopped run is continued where it was, and nothing made in another way slips in.
 """
 
 from __future__ import annotations

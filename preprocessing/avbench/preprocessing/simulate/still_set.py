@@ -1,6 +1,6 @@
 """A simulated data set with the sound of a head that stands still: recording by recording, then packed and verified.
 
-Everything is as `prepare` does it: finished recordings wait in the work folder, so that a run that was stopped goes on,
+Everything is as `prepare` does it: finished recordings wait in the work folder, so that a stopped run is continued,
 and the data set is put in place when all of it has been read back.
 """
 

@@ -10,7 +10,7 @@ from avbench.benchmark.conditions.corruptions.randomness import Stream
 Field = NDArray[np.int32]
 
 GRID_STEP_PX = 4
-"""Fields are worked out at every fourth pixel and interpolated linearly between."""
+"""Fields are computed at every fourth pixel and interpolated linearly between."""
 
 
 def grid_positions(height: int, width: int) -> tuple[Field, Field]:

@@ -1,6 +1,6 @@
 """Tables of integers for functions that are not: sines, Gaussian and Poisson quantiles, Gaussian kernels.
 
-The values are worked out in decimal arithmetic (`decimal`: every operation, `exp` included, is correctly rounded by
+The values are computed in decimal arithmetic (`decimal`: every operation, `exp` included, is correctly rounded by
 its specification), not with a C library's `sin` or `exp`, whose last bit differs between systems. So each table is the
 same everywhere, and what is looked up in it decides pixels without any floating-point number.
 """

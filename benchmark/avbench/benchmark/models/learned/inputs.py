@@ -94,9 +94,9 @@ def level_rotation(up: FloatArray | None) -> FloatArray:
 
 
 def direction_maps(clip: SoundClip | None, up: FloatArray | None) -> NDArray[np.float32] | None:
-    """(MAPS, azimuths) direction maps of one clip, or None where its sound tells no direction.
+    """(MAPS, azimuths) direction maps of one clip, or None where its sound gives no direction.
 
-    Bands that the sample rate does not hold are zero, and so are the maps of a middle that tells no direction.
+    Bands that the sample rate does not hold are zero, and so are the maps of a middle that gives no direction.
     """
     if clip is None:
         return None
@@ -123,7 +123,7 @@ def middle_of(clip: SoundClip, length_s: float) -> SoundClip:
 
 
 def azimuth_spectrum(clip: SoundClip | None, up: FloatArray | None) -> NDArray[np.float32] | None:
-    """(360,) azimuth spectrum in [0, 1] of one clip, or None where its sound tells no direction."""
+    """(360,) azimuth spectrum in [0, 1] of one clip, or None where its sound gives no direction."""
     spectrum = direction_spectrum(clip, up, SPECTRUM_SETTINGS).azimuth
     return None if spectrum is None else unit_range(spectrum)
 

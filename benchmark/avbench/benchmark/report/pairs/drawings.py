@@ -115,7 +115,7 @@ class DrawnSpectrum:
         title: What it is and where its peak lies, or why there is none.
         style: Classes of its colour.
         outline: Its path, ahead at the top, stretched to the whole radius; empty where there is none.
-        peak: Ends of a stroke at its peak: x, y, x, y; None where no single peak is told apart.
+        peak: Ends of a stroke at its peak: x, y, x, y; None where no single peak stands out.
     """
 
     title: str

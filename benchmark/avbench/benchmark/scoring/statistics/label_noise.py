@@ -33,7 +33,7 @@ class NoiseFloor:
         value: Expected score.
         low: Lower end of the range that holds the score of a perfect model in 95 % of labellings.
         high: Upper end.
-        pairs: Pairs whose label knows its sigma: those the floor is of.
+        pairs: Pairs whose label knows its sigma: those the noise floor is computed from.
     """
 
     value: float
@@ -54,7 +54,7 @@ def repetitions_for(pairs: int) -> int:
 
 
 def noise_floor(errors: FloatArray, score: Callable[[FloatArray], float]) -> NoiseFloor:
-    """The floor of one score.
+    """The noise floor of one score.
 
     Args:
         errors: (R, N) from `perfect_errors`.

@@ -219,7 +219,7 @@ def open_splits(request: TrainRequest, accelerator: Accelerator) -> Splits:
         if heard < schedule.batch_size:
             raise InputError(
                 f"{dataset.folder}: split {TRAIN_SPLIT}",
-                found=f"{heard} pairs for the encoders whose sound tells directions",
+                found=f"{heard} pairs for the encoders whose sound gives directions",
                 expected=f"at least one batch of {schedule.batch_size}",
                 hint="use more data, a smaller batch_size, or train what needs no sound with `--model vision`",
             )

@@ -318,7 +318,7 @@ class SoundStage:
         if not np.any(self.validation.sound):
             raise InputError(
                 "validation split",
-                found="no pair with sound that tells directions",
+                found="no pair with sound that gives directions",
                 expected="some, since the best epoch is chosen on them",
                 hint="prepare recordings with sound for validation",
             )

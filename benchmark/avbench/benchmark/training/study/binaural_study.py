@@ -3,7 +3,7 @@
 The control is the same network, trained in the same way on the same pairs in the same order, but both of its ears hear
 the mono mix. What the binaural network has over it must come from the difference between two ears.
 
-Networks lie in OUT/stages under the hash of what determines them, so a run that was killed goes on where it was, and
+Networks lie in OUT/stages under the hash of what determines them, so a killed run is continued where it was, and
 further splits need no training.
 """
 

@@ -11,8 +11,8 @@ A recording is one VRS file with RGB frames. Its poses come from, in this order:
 The camera is the RGB camera, as `online_calibration.jsonl` beside the trajectory describes it in the middle of the
 recording, else as the factory calibration in the VRS file does. Everything leaves this module in upright camera axes.
 
-What a VRS file does not tell may stand in `<name>.toml` beside it: `licence`, `group` (what a split must not cut),
-`split` and `scale` (what the positions mean: metric, unknown or rotation_only).
+What a VRS file does not contain may be given in `<name>.toml` beside it: `licence`, `group` (what a split must not
+cut), `split` and `scale` (what the positions mean: metric, unknown or rotation_only).
 """
 
 from __future__ import annotations
