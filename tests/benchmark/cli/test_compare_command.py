@@ -228,4 +228,4 @@ def test_score_prints_intervals_and_its_json_has_them_for_all_metrics(runs: tupl
 
 
 def test_help_has_an_example():
-    assert "avbench compare runs/fusion runs/tiny data/" in invoke(compare, "--help").stdout
+    assert "avbench compare runs/fusion runs/sift data/" in invoke(compare, "--help").stdout

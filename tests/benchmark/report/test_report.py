@@ -190,7 +190,7 @@ def test_columns_that_are_not_there_or_named_twice_are_refused(data: Path, run: 
     assert isinstance(result.exception, InputError)
     assert "found 'dir_maen', expected names with commas between: auc@5" in str(result.exception)
     assert "did you mean dir_mean?" in str(result.exception)
-    with pytest.raises(InputError, match=r"found auc@20 and total\.auc@20, which are one column"):
+    with pytest.raises(InputError, match=r"found auc@20 and total\.auc@20, which are the same column"):
         write_report([run], data, tmp_path / "r.html", columns=["auc@20", "total.auc@20"])
     assert not (tmp_path / "r.html").exists()
 

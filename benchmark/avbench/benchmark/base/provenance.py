@@ -59,7 +59,7 @@ def installed_packages() -> dict[str, str]:
 
 
 def imported_packages() -> dict[str, str]:
-    """The same of the packages of which something is imported in this process; avbench itself is left out."""
+    """Versions of the packages that this process has imported something of, without avbench itself."""
     owners = packages_distributions()
     names = {name for module in list(sys.modules) for name in owners.get(module.partition(".")[0], ())}
     return {name: text for name, text in installed_packages().items() if name in names and name != "avbench"}
@@ -117,7 +117,7 @@ def code_sha256() -> str:
 
 
 def answering_code_sha256(benchmark: Path, preprocessing: Path) -> str:
-    """The same for any two folders with the sources of the areas."""
+    """Hash over the source that may change an answer, of any two folders with the sources of the areas."""
     rooms = [path for room in ANSWERING_ROOMS for path in (benchmark / room).rglob("*")]
     above = files_sha256(benchmark, (path for path in rooms if path.suffix in {".py", ".toml"}))
     below = files_sha256(preprocessing, (preprocessing / name for name in ANSWERING_FILES))

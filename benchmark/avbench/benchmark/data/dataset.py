@@ -219,7 +219,7 @@ class PairDataset:
         start: int = 0,
         stop: int | None = None,
     ) -> Iterator[EncodedPair]:
-        """The same as `inputs`, read but not decoded; row groups outside the range are not read.
+        """Pairs as `inputs` gives them, read but not decoded; row groups outside the range are not read.
 
         Raises:
             InputError: There is no such split, or a shard is damaged.

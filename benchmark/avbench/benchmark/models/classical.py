@@ -31,7 +31,7 @@ SEED = 0
 
 @dataclass(frozen=True)
 class SiftSettings:
-    """What can be turned.
+    """Settings of feature matching.
 
     Attributes:
         features: Most keypoints a picture.

@@ -109,7 +109,7 @@ _given_back: list[tuple[Figure, Axes]] = []
 
 
 def give_back(figure: Figure) -> None:
-    """Take a figure of `new_axes` that nobody looks at any more; the next plot is drawn on it.
+    """Take a figure of `new_axes` that is not used any more; the next plot is drawn on it.
 
     Making axes costs matplotlib as much as drawing on them.
     """

@@ -66,7 +66,7 @@ def inline_svg(figure: Figure, title: str, *, style: str = "") -> Markup:
 
 
 def spent_svg(figure: Figure, title: str) -> Markup:
-    """The same of a figure that nobody else looks at: it is emptied, and the next plot is drawn on it."""
+    """SVG of a figure that is not used again: it is emptied, and the next plot is drawn on it."""
     drawn = inline_svg(figure, title)
     give_back(figure)
     return drawn

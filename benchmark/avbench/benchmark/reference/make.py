@@ -166,7 +166,7 @@ def _rows(request: TableRequest, say: Callable[[str], None]) -> list[Row]:
         raise InputError(
             "--probes",
             found=f"the models {', '.join(row.name for row in rows)}",
-            expected=f"{FUSED} among them, whose sound is exchanged and spoilt",
+            expected=f"{FUSED} among them, whose sound is exchanged and damaged",
         )
     return rows
 

@@ -77,7 +77,7 @@ class Row:
         return condition
 
     def without(self, modality: Modality, name: str) -> Row:
-        """The same with something more withheld."""
+        """This row with one more input withheld from the model."""
         return _renamed(replace(self, name=f"{self.name}+{name}", withheld=self.withheld | {modality}))
 
 

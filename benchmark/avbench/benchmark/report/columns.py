@@ -88,7 +88,7 @@ def choose_columns(asked: Sequence[str]) -> Columns:
         if known[word] in chosen:
             raise InputError(
                 "--columns",
-                found=f"{chosen[known[word]]} and {word}, which are one column",
+                found=f"{chosen[known[word]]} and {word}, which are the same column",
                 expected="each column once",
             )
         chosen[known[word]] = word

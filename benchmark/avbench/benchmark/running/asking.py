@@ -124,7 +124,7 @@ class Asker:
     def _asked(self, pairs: Sequence[PairInput], condition: str) -> list[Answer]:
         outcome = None
         while outcome is None:
-            # Lost is what was behind a batch that the model was ended over; the second time nothing is before it.
+            # None: the batch was queued behind one whose model process was killed; it is submitted again.
             outcome = self._host.outcome(self._host.submit(pairs, self._seed))
         return self._answers(pairs, condition, outcome)
 

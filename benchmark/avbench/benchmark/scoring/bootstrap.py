@@ -95,7 +95,7 @@ class Estimate:
     largest_share: float | None = None
 
     def scaled(self, factor: float) -> Estimate:
-        """The same in another unit, `factor` (above 0) times as large."""
+        """These values in another unit, multiplied by `factor` (above 0)."""
         low, high = (None if end is None else factor * end for end in (self.low, self.high))
         return replace(self, value=factor * self.value, low=low, high=high)
 
@@ -176,7 +176,7 @@ class Clusters:
         return np.bincount(self.index, minlength=self.groups).astype(np.float64)
 
     def subset(self, keep: NDArray[np.bool_]) -> Clusters:
-        """The same resamples for some of the pairs; groups without one stay, with nothing in them.
+        """These resamples for some of the pairs; groups without one stay, with nothing in them.
 
         Metrics and conditions leave out the same pairs again and again: the latest parts are kept.
         """

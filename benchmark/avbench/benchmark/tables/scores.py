@@ -27,7 +27,7 @@ def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """The same table in Markdown; what a cell holds is shown as text, whatever it is."""
+    """The table in Markdown; the content of every cell is shown as plain text."""
     escaped = [[markdown_text(cell) for cell in row] for row in [headers, *rows]]
     return markdown_rows(escaped[0], escaped[1:])
 

@@ -200,11 +200,11 @@ class TrainConfig:
             raise ValueError("seed must be at least 0, forget_up_share from 0 to below 1, encoder_share inside 0 to 1")
 
     def with_epochs(self, epochs: int) -> TrainConfig:
-        """The same with another number of epochs in every stage."""
+        """These settings with another number of epochs in every stage."""
         return self._with_schedules(lambda schedule: replace(schedule, epochs=epochs))
 
     def without_bfloat16(self) -> TrainConfig:
-        """The same with every stage in float32."""
+        """These settings with every stage in float32."""
         return self._with_schedules(lambda schedule: replace(schedule, precision=Precision.FLOAT32))
 
     def _with_schedules(self, change: Callable[[Schedule], Schedule]) -> TrainConfig:

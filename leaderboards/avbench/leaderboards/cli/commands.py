@@ -73,7 +73,7 @@ def create(folder: Path, data: Path, title: str, split: str, conditions: tuple[s
         folder, data, title=title, split=split, conditions=conditions or (CLEAN_CONDITION,), rank_by=rank_by
     )
     render(made)
-    click.echo(f"made a board for {made.config.pairs} pairs in {folder}; keep {folder / LABELS_NAME} to yourself")
+    click.echo(f"created a board for {made.config.pairs} pairs in {folder}; keep {folder / LABELS_NAME} private")
 
 
 @board.command()

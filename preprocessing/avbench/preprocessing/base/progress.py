@@ -44,7 +44,7 @@ class LineBar:
             self._bar.write(line, file=sys.stderr)
 
     def advance(self) -> None:
-        """One more is done."""
+        """Count one more piece of work as done."""
         if self._bar is not None:
             self._bar.update()
 

@@ -108,7 +108,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Manifest:
-    """All of it.
+    """Contents of manifest.json.
 
     Attributes:
         settings: How rows were made, nested by subject.

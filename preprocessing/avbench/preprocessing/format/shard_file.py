@@ -36,7 +36,7 @@ from avbench.preprocessing.format.schema import (
 _ENCODED_COLUMNS = frozenset({*IMAGE_COLUMNS, *AUDIO_COLUMNS})
 _MAGIC = b"PAR1"
 _TAIL_BYTES = 8  # the length of the footer and the magic
-_HINT = "copy the data set again, or run the same `avbench prepare` command again: it makes damaged shards anew"
+_HINT = "copy the data set again, or run the same `avbench prepare` command again: it makes damaged shards again"
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ class Clip:
 
 @dataclass(frozen=True, eq=False)
 class DecodedClip:
-    """A clip read back.
+    """A clip as it was read back from its bytes.
 
     Attributes:
         samples: (n, channels), int16, int32 or float32.

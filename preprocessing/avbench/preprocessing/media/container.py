@@ -31,7 +31,7 @@ def ticks_to_ns(ticks: int, time_base: Any) -> int:
 
 
 def seconds(time_ns: int) -> str:
-    """A time for a message."""
+    """A time in seconds, as text for a message."""
     return f"{time_ns / NS_PER_S:.3f} s"
 
 

@@ -166,7 +166,7 @@ class Awaited:
             yield index, self._arrived.pop(stamp, None)
 
     def rest(self) -> Iterator[tuple[int, Any]]:
-        """The same for all that are left, at the end of the stream."""
+        """The frames that are still due, at the end of the stream."""
         while self._pending:
             index, stamp = self._pending.popleft()
             yield index, self._arrived.pop(stamp, None)

@@ -126,7 +126,7 @@ class RecordingBar(LineBar):
         super().__init__("recordings")
 
     def recording(self, outcome: Outcome) -> None:
-        """One is done."""
+        """One recording is done."""
         if outcome.refusal is not None:
             self.say(f"refused: {outcome.refusal.reason}")
         noted = outcome.prepared or outcome.refusal

@@ -54,7 +54,7 @@ class Progress(Protocol):
         ...
 
     def recording(self, outcome: Outcome) -> None:
-        """One is done."""
+        """One recording is done."""
         ...
 
     def stage(self, text: str) -> None:
@@ -64,7 +64,7 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class PrepareResult:
-    """What a run did.
+    """What became of the recordings.
 
     Attributes:
         manifest: The data set that now lies in the output folder, None if there is none.
@@ -117,7 +117,7 @@ def prepare(
     names = sorted(ref.recording_id for ref in refs)
     for name, following in pairwise(names):
         if name == following:
-            raise InputError(source, found=f"two recordings named {name}", expected="a name of its own for each")
+            raise InputError(source, found=f"two recordings named {name}", expected="a different name for each")
     with sole_writer(out, PARTS_FOLDER):
         finish_publishing(out)
         remove_leftovers(out)
@@ -225,7 +225,7 @@ def _check_same(
             out,
             found=f"a data set with {len(lost)} recordings that the source does not have: {shown}",
             expected="the same recordings or more",
-            hint="choose another output folder, or give --remake to let them go",
+            hint="choose another output folder, or give --remake to remove them",
         )
 
 

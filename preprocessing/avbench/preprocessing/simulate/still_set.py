@@ -44,7 +44,7 @@ STATEMENT = (
 
 @dataclass(frozen=True)
 class StillResult:
-    """What a run did.
+    """What became of the recordings.
 
     Attributes:
         manifest: The data set that now lies in the output folder.
@@ -272,7 +272,7 @@ def _make_part(task: _Task) -> _Part:
                 task.source.recording_id,
                 found="rows that are not those of the source's manifest.json",
                 expected="the data set as it was prepared",
-                hint="run the same `avbench prepare` command again: it makes damaged shards anew",
+                hint="run the same `avbench prepare` command again: it makes damaged shards again",
             )
 
     count = write_rows(task.part, rows())

@@ -212,7 +212,7 @@ def find_corruption(name: Corruption | str, *, where: str = "corruption") -> Cor
 
 
 def check_severity(severity: Any, *, where: str) -> int:
-    """The severity itself.
+    """Refuse a severity that is not one, and return it.
 
     Raises:
         InputError: It is not a whole number from 1 to 5.

@@ -111,7 +111,7 @@ class ProbePlan:
     median_shift_s: float | None = None
 
     def under(self, condition: Condition) -> ProbePlan:
-        """The same probe while another condition holds, such as a corruption of the pictures."""
+        """This probe combined with another condition, such as a corruption of the pictures."""
         return replace(self, condition=self.condition.under(condition))
 
 

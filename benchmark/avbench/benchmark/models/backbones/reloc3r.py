@@ -45,7 +45,7 @@ class Reloc3rBackbone(TwoViewBackbone):
         self.image_size = image_size or DEFAULT_IMAGE_SIZE
 
     def forward(self, pairs: TwoViewInput) -> TwoViewFeatures:
-        """See a batch of pairs."""
+        """Run the network on a batch of pairs."""
         output = self.network(_view(pairs.image_a), _view(pairs.image_b))
         forward, backward = output.second.pose, output.first.pose
         undone = rotation_angle_rad(forward[:, :3, :3] @ backward[:, :3, :3])

@@ -133,7 +133,7 @@ class TinyBackbone(TwoViewBackbone):
             self.to_pose.bias.copy_(torch.tensor([1.0, 0, 0, 0, 1, 0, 0, 0, 0.3]))
 
     def forward(self, pairs: TwoViewInput) -> TwoViewFeatures:
-        """See a batch of pairs."""
+        """Run the network on a batch of pairs."""
         return self.see(pairs)[0]
 
     def see(

@@ -64,7 +64,7 @@ class TwoViewBackbone(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, pairs: TwoViewInput) -> TwoViewFeatures:
-        """See a batch of pairs."""
+        """Run the network on a batch of pairs."""
 
 
 def rotation_from_six(raw: Tensor) -> Tensor:

@@ -43,7 +43,7 @@ class SoundInput:
 
 @dataclass(frozen=True)
 class SoundFeatures:
-    """What the sound says.
+    """Features of the sound of a batch.
 
     Attributes:
         feature: (B, feature_dim), zero where there is no sound.

@@ -217,7 +217,7 @@ def _opened(kind: LearnedKind, backbone: BackboneKind, weights: Path | None, dev
     """The bundle, with all that the model needs.
 
     Raises:
-        InputError: It has not.
+        InputError: There are no weights, or the bundle lacks the head, the backbone or the sound encoder.
     """
     own_pose = kind is LearnedKind.VISION and backbone is BackboneKind.RELOC3R
     if weights is not None and weights.is_file() and own_pose:
@@ -226,7 +226,7 @@ def _opened(kind: LearnedKind, backbone: BackboneKind, weights: Path | None, dev
         raise InputError(
             f"model {kind}:{backbone}",
             found="no weights",
-            expected="yours: nobody may ship those of its backbone",
+            expected="weights of your own: the licence of this backbone keeps them out of this package",
             hint=f"train with `avbench train --model {kind}:{backbone} --backbone-weights CHECKPOINT -o OUT` and name "
             "it with --weights OUT" + (", or name the checkpoint itself" if own_pose else ""),
         )

@@ -53,7 +53,7 @@ class Motion:
 
     @property
     def elevation_deg(self) -> float | None:
-        """The same upwards."""
+        """Elevation above the horizontal plane in degrees."""
         return None if self.offset is None else float(azimuth_elevation_deg(self.offset)[1])
 
     @property

@@ -63,7 +63,7 @@ class LabelledEars:
         return hashlib.sha256("\n".join(self.pair_ids).encode()).hexdigest()[:16]
 
     def chosen(self, keep: NDArray[np.bool_]) -> LabelledEars:
-        """Some of the pairs."""
+        """The labels of some of the pairs."""
         rows = np.flatnonzero(keep).tolist()
         return LabelledEars(
             tuple(self.pair_ids[row] for row in rows),

@@ -95,7 +95,7 @@ class BinauralStage:
 
     @property
     def stream(self) -> str:
-        """The same whatever it is called: a network and its control hear the same pairs in the same order."""
+        """Name of the random stream; a network and its control share it, and hear the same pairs in the same order."""
         return "binaural"
 
     @property

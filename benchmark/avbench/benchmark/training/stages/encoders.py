@@ -140,7 +140,7 @@ class Trained(Generic[_Module]):
 
 @dataclass(frozen=True)
 class SoundParts:
-    """All that listens.
+    """The trained parts that take sound.
 
     Attributes:
         binaural: The binaural network, None where nothing reads embeddings or no pair has two ears.

@@ -253,7 +253,7 @@ class HeadStage:
 
     @property
     def stream(self) -> str:
-        """The same for all heads: they see the same pairs in the same order."""
+        """Name of the random stream, shared by all heads: they see the same pairs in the same order."""
         return "heads"
 
     @property

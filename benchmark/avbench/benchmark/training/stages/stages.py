@@ -178,7 +178,7 @@ class VisionStage:
 
     @property
     def stream(self) -> str:
-        """Its own random numbers."""
+        """Name of the stage's own random stream."""
         return self.name
 
     @property
@@ -325,7 +325,7 @@ class SoundStage:
 
     @property
     def stream(self) -> str:
-        """Its own random numbers."""
+        """Name of the stage's own random stream."""
         return self.name
 
     @property

@@ -120,7 +120,7 @@ def study_binaural(request: StudyRequest) -> BinauralStudy:
     if VALIDATION_SPLIT in dataset.splits:
         validation = _heard(request, dataset, VALIDATION_SPLIT, plan.config, _VALIDATION_PAIRS)
         if VALIDATION_SPLIT in request.splits:
-            notes.append("val: its rooms chose the epoch, so they are not quite held out")
+            notes.append("val: its rooms chose the epoch, so they are not fully held out")
     else:
         last = in_last_groups(train.groups, _VALIDATION_SHARE)
         train, validation = train.chosen(~last), train.chosen(last)

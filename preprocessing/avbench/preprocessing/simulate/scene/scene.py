@@ -48,7 +48,7 @@ class Paint:
 
 @dataclass(frozen=True)
 class Room:
-    """A shoebox.
+    """A room with six rectangular faces.
 
     Attributes:
         size_m: Extent along x, y and z; one corner is the world's origin.
