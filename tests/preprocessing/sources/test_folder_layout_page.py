@@ -180,7 +180,7 @@ TESTS = {
         array::test_positions_that_cannot_be_are_refused_with_the_likely_cause
         array::test_channels_in_one_place_are_named
         source::test_sound_that_contradicts_the_places_of_the_microphones_is_said""",
-    "The sound itself is asked too:": """
+    "The sound itself is checked too:": """
         source::test_sound_that_contradicts_the_places_of_the_microphones_is_said
         array::test_positions_of_another_unit_are_noticed
         array::test_delays_that_the_positions_do_not_allow_are_noticed

@@ -69,7 +69,7 @@ if TYPE_CHECKING:
     "--splits",
     default="train=0.8,val=0.1,test=0.1",
     show_default=True,
-    help="Shares of groups by split; a split that a recording asks for goes first.",
+    help="Shares of groups by split; a split that a recording asks for takes precedence.",
 )
 @click.option("--split", help="Put everything into this split.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the pairs and the splits.")
@@ -90,7 +90,7 @@ def prepare(source: Path, out: Path, **options: Any) -> None:
 
     The same command again verifies the data set and adds what is new: rows that exist are kept, and a run that was
     stopped continues. A recording that cannot be used is named with its reason, kept in OUT/refused.json, and makes the
-    exit code 1; the others come out.
+    exit code 1; the others are prepared.
     """
     from avbench.preprocessing.prepare.options import PrepareOptions, prepare_with
 

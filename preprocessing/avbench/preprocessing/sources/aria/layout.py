@@ -4,8 +4,8 @@ A recording is one VRS file with RGB frames. Its poses come from, in this order:
 
 1. the trajectory that the user names;
 2. `open_loop_trajectory.csv`, then `closed_loop_trajectory.csv`, beside the VRS file, in `mps/slam/` beside it, or in
-   `mps_<name>_vrs/slam/` beside it, which is where the MPS command line puts them. Open loop goes first because pairs
-   are seconds apart, where its relative poses are the better ones (see `aria_trajectory`);
+   `mps_<name>_vrs/slam/` beside it, which is where the MPS command line puts them. Open loop takes precedence, since
+   the frames of a pair are seconds apart, where its relative poses are the better ones (see `trajectory`);
 3. the odometry that a Gen 2 device recorded on its own.
 
 The camera is the RGB camera, as `online_calibration.jsonl` beside the trajectory describes it in the middle of the
