@@ -30,9 +30,9 @@ _FLAGS = (
     "--disable-sync",
     "--disable-dev-shm-usage",
     "--mute-audio",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
     "--remote-debugging-pipe",
 )
+_NO_NETWORK = "--host-resolver-rules=MAP * ~NOTFOUND"
 
 
 class Page:
@@ -138,15 +138,16 @@ class Page:
 
 
 @contextmanager
-def browser_page(profile: Path) -> Iterator[Page]:
-    """A page of a browser of its own; `profile` is an empty folder."""
+def browser_page(profile: Path, *, this_machine: bool = False) -> Iterator[Page]:
+    """A page of a browser of its own; `profile` is an empty folder. Servers at 127.0.0.1 only if `this_machine`."""
     if CHROMIUM is None:
         raise RuntimeError(NO_CHROMIUM)
+    network = f"{_NO_NETWORK} , EXCLUDE 127.0.0.1" if this_machine else _NO_NETWORK
     browser_reads, we_write = (_out_of_the_way(end) for end in os.pipe())
     we_read, browser_writes = (_out_of_the_way(end) for end in os.pipe())
     process = os.posix_spawn(
         CHROMIUM,
-        [CHROMIUM, *_FLAGS, f"--user-data-dir={profile}", "about:blank"],
+        [CHROMIUM, *_FLAGS, network, f"--user-data-dir={profile}", "about:blank"],
         os.environ,
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
