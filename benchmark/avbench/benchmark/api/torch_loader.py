@@ -6,7 +6,9 @@ drawn anew every epoch, and rows are drawn from a buffer of several groups. Ever
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import math
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -15,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from avbench.benchmark.data.dataset import EncodedPair, PairDataset, RowGroup
+from avbench.benchmark.data.dataset import Allocate, EncodedPair, PairDataset, RowGroup
 from avbench.benchmark.data.pair import Modality, PairInput, PairLabel, SoundClip
 from avbench.preprocessing.base.errors import InputError
 
@@ -62,7 +64,9 @@ class PairBatches(IterableDataset[Batch]):
     - `up_a`, `up_b`: float64 (N, 3), camera axes, NaN where unknown, with up;
     - `rotation_a_b`: float64 (N, 3, 3), `translation_a_b_m`: float64 (N, 3), `scale`: list of N strings, with labels.
 
-    Where pairs of a batch differ in size, the entry is a list of N tensors (None without sound) instead.
+    Pictures and sound are views of memory in the order of the files, pixel by pixel and sample by sample;
+    `contiguous()` copies them where that matters. Where pairs of a batch differ in size, the entry is a list of N
+    tensors (None without sound) instead.
     """
 
     def __init__(self, dataset: PairDataset, settings: LoaderSettings) -> None:
@@ -96,7 +100,9 @@ class PairBatches(IterableDataset[Batch]):
             yield self._batch(waiting)
 
     def _batch(self, rows: Sequence[tuple[int, EncodedPair]]) -> Batch:
-        batch = collate([pair.decode() for _, pair in rows], self.settings.modalities)
+        memory = _BatchMemory(len(rows))
+        pairs = [pair.decode(memory.of_row(place)) for place, (_, pair) in enumerate(rows)]
+        batch = collate(pairs, self.settings.modalities, memory.whole())
         return batch if self.labels is None else batch | self.labels.batch([number for number, _ in rows])
 
     def _rows(self, groups: Sequence[RowGroup], generator: np.random.Generator) -> Iterator[tuple[int, EncodedPair]]:
@@ -166,25 +172,79 @@ def pair_loader(
     return PairLoader(PairBatches(dataset, settings), batch_size=None, num_workers=workers, **options)
 
 
-def collate(pairs: Sequence[PairInput], modalities: Collection[Modality]) -> Batch:
-    """Put pairs into one batch, without labels; see `PairBatches`."""
+def collate(
+    pairs: Sequence[PairInput], modalities: Collection[Modality], stacked: Mapping[str, torch.Tensor] | None = None
+) -> Batch:
+    """Put pairs into one batch, without labels; see `PairBatches`.
+
+    Args:
+        pairs: The pairs.
+        modalities: What is put in.
+        stacked: Pictures (N, H, W, 3) and samples (N, S, C) that are in one tensor already, by name.
+    """
+    stacked = stacked or {}
     batch: Batch = {
         "pair_id": [pair.pair_id for pair in pairs],
         "intrinsics": _stacked([torch.tensor(pair.intrinsics) for pair in pairs]),
     }
     for view in ("a", "b"):
         if Modality.VISION in modalities:
-            images = _stacked([_tensor(getattr(pair, f"image_{view}")) for pair in pairs])
+            name = f"image_{view}"
+            images = stacked.get(name)
+            if images is None:
+                images = _stacked([_tensor(getattr(pair, name)) for pair in pairs])
             batch[f"image_{view}"] = (
                 [image.permute(2, 0, 1) for image in images] if isinstance(images, list) else images.permute(0, 3, 1, 2)
             )
         if Modality.AUDIO in modalities:
-            batch |= _sounds([getattr(pair, f"sound_{view}") for pair in pairs], view)
+            batch |= _sounds([getattr(pair, f"sound_{view}") for pair in pairs], view, stacked.get(f"sound_{view}"))
         if Modality.UP in modalities:
             ups = [getattr(pair, f"up_{view}") for pair in pairs]
             unknown = np.full(3, np.nan)
             batch[f"up_{view}"] = torch.tensor(np.stack([unknown if up is None else up for up in ups]))
     return batch
+
+
+class _BatchMemory:
+    """One tensor for all pictures of a batch, and one for all samples, that rows are decoded into.
+
+    So nothing is copied on the way from the decoder to the process that reads the batches: in a worker the tensors lie
+    in memory that both share. A row whose shape is not that of the first gets memory of its own.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._tensors: dict[str, torch.Tensor] = {}
+        self._arrays: dict[str, NDArray[Any]] = {}
+        self._used: Counter[str] = Counter()
+
+    def of_row(self, place: int) -> Allocate:
+        """Gives the memory of one row."""
+
+        def allocate(name: str, shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
+            if name not in self._tensors:
+                self._tensors[name] = _empty((self._rows, *shape), dtype)
+                self._arrays[name] = self._tensors[name].numpy()
+            if self._arrays[name].shape[1:] != shape:
+                return np.empty(shape, dtype)
+            self._used[name] += 1
+            return self._arrays[name][place]
+
+        return allocate
+
+    def whole(self) -> dict[str, torch.Tensor]:
+        """The tensors in which every row has its place."""
+        return {name: tensor for name, tensor in self._tensors.items() if self._used[name] == self._rows}
+
+
+def _empty(shape: tuple[int, ...], dtype: type[np.generic]) -> torch.Tensor:
+    kind = torch.from_numpy(np.empty(0, dtype)).dtype
+    if get_worker_info() is None:
+        # NumPy asks for large pages, which are far cheaper to touch for the first time.
+        return torch.from_numpy(np.empty(shape, dtype))
+    # As torch's own loader does it for what it collates in a worker.
+    storage = torch.UntypedStorage._new_shared(math.prod(shape) * kind.itemsize)  # noqa: SLF001
+    return torch.empty(0, dtype=kind).set_(storage, 0, shape)
 
 
 @dataclass(frozen=True)
@@ -211,10 +271,16 @@ class _Labels:
         }
 
 
-def _sounds(clips: Sequence[SoundClip | None], view: str) -> Batch:
-    sounds = [None if clip is None else _tensor(clip.samples).T for clip in clips]
+def _sounds(clips: Sequence[SoundClip | None], view: str, stacked: torch.Tensor | None) -> Batch:
+    sounds: Any = stacked
+    if sounds is None:
+        sounds = _stacked([None if clip is None else _tensor(clip.samples) for clip in clips])
+    if isinstance(sounds, list):
+        sounds = [None if sound is None else sound.T for sound in sounds]
+    elif sounds is not None:
+        sounds = sounds.transpose(1, 2)
     valid = [(0, 0) if clip is None else (clip.valid_start, clip.valid_stop) for clip in clips]
-    batch: Batch = {f"sound_{view}": _stacked(sounds), f"sound_valid_{view}": torch.tensor(valid)}
+    batch: Batch = {f"sound_{view}": sounds, f"sound_valid_{view}": torch.tensor(valid)}
     if view == "a":
         positions = [None if clip is None else _positions(clip) for clip in clips]
         batch["mic_positions_m"] = _stacked(positions)

@@ -8,10 +8,10 @@ neither read nor decoded.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -63,6 +63,14 @@ def input_columns(modalities: Collection[Modality]) -> list[str]:
     return [name for name in column_names(Role.INPUT) if name in wanted]
 
 
+Allocate: TypeAlias = Callable[[str, tuple[int, ...], type[np.generic]], NDArray[Any]]
+"""Gives memory for an array: called with its name ("image_a", "sound_b", ...), its shape and its type."""
+
+
+def _new_memory(_: str, shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
+    return np.empty(shape, dtype)
+
+
 @dataclass(frozen=True)
 class EncodedPair:
     """A pair as it lies in the data set; `decode` may run in any thread.
@@ -77,13 +85,16 @@ class EncodedPair:
     modalities: frozenset[Modality]
     path: Path
 
-    def decode(self) -> PairInput:
+    def decode(self, allocate: Allocate | None = None) -> PairInput:
         """What a model is given.
+
+        Args:
+            allocate: Gives the memory for the pictures and the samples; None for new memory.
 
         Raises:
             InputError: A picture or a clip is damaged.
         """
-        return _pair_input(self.row, self.modalities, self.path)
+        return _pair_input(self.row, self.modalities, self.path, allocate or _new_memory)
 
     def decode_sound(self, view: str) -> SoundClip | None:
         """The clip of frame a or b alone, None where there is none.
@@ -91,7 +102,7 @@ class EncodedPair:
         Raises:
             InputError: It is damaged.
         """
-        return _sound(self.row, view, self.modalities, _where(self.row, self.path))
+        return _sound(self.row, view, self.modalities, _where(self.row, self.path), _new_memory)
 
 
 @dataclass(frozen=True)
@@ -364,18 +375,18 @@ def _read(file: pq.ParquetFile, group: int | None, columns: list[str], path: Pat
     return with_later_columns(table, columns)
 
 
-def _pair_input(row: Mapping[str, Any], modalities: frozenset[Modality], path: Path) -> PairInput:
+def _pair_input(row: Mapping[str, Any], modalities: frozenset[Modality], path: Path, allocate: Allocate) -> PairInput:
     where = _where(row, path)
     intrinsics = np.array(
         [[row["fx_px"], 0.0, row["cx_px"]], [0.0, row["fy_px"], row["cy_px"]], [0.0, 0.0, 1.0]], dtype=np.float64
     )
     return PairInput(
         pair_id=row["pair_id"],
-        image_a=_picture(row, "a", modalities, where),
-        image_b=_picture(row, "b", modalities, where),
+        image_a=_picture(row, "a", modalities, where, allocate),
+        image_b=_picture(row, "b", modalities, where, allocate),
         intrinsics=_read_only(intrinsics),
-        sound_a=_sound(row, "a", modalities, where),
-        sound_b=_sound(row, "b", modalities, where),
+        sound_a=_sound(row, "a", modalities, where, allocate),
+        sound_b=_sound(row, "b", modalities, where, allocate),
         up_a=_vector(row.get("up_a")),
         up_b=_vector(row.get("up_b")),
     )
@@ -385,24 +396,31 @@ def _where(row: Mapping[str, Any], path: Path) -> str:
     return f"{path.name}: pair {row['pair_id']}"
 
 
-def _picture(row: Mapping[str, Any], view: str, modalities: frozenset[Modality], where: str) -> NDArray[np.uint8]:
+def _picture(
+    row: Mapping[str, Any], view: str, modalities: frozenset[Modality], where: str, allocate: Allocate
+) -> NDArray[np.uint8]:
     shape = (row["height_px"], row["width_px"], 3)
     if Modality.VISION not in modalities:
         return np.broadcast_to(np.uint8(0), shape)
-    image = decode_picture(row[f"image_{view}"]["bytes"], f"{where}: image_{view}")
+    out = allocate(f"image_{view}", shape, np.uint8)
+    image = decode_picture(row[f"image_{view}"]["bytes"], f"{where}: image_{view}", out)
     if image.shape != shape:
         raise InputError(f"{where}: image_{view}", found=f"shape {image.shape}", expected=f"{shape} as its row says")
     image.flags.writeable = False
     return image
 
 
-def _sound(row: Mapping[str, Any], view: str, modalities: frozenset[Modality], where: str) -> SoundClip | None:
+def _sound(
+    row: Mapping[str, Any], view: str, modalities: frozenset[Modality], where: str, allocate: Allocate
+) -> SoundClip | None:
     if Modality.AUDIO not in modalities or row[f"audio_{view}"] is None:
         return None
     clip = decode_clip(row[f"audio_{view}"]["bytes"], f"{where}: audio_{view}")
     # The scale is a power of two: the product is exact wherever float32 holds the sample, that is up to 24 bits.
     scale = np.float32(1.0 / _FULL_SCALE.get(clip.sample_format, 1.0))
-    samples = np.asarray(clip.samples, dtype=np.float32) * scale
+    # Converted and scaled piece by piece in the cache, which costs half of one after the other.
+    samples: NDArray[np.float32] = allocate(f"sound_{view}", clip.samples.shape, np.float32)
+    np.multiply(clip.samples, scale, out=samples, dtype=np.float32)
     positions = row["mic_positions_m"]
     samples.flags.writeable = False
     return SoundClip(

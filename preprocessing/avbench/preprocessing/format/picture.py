@@ -52,26 +52,30 @@ def encode_picture(image: NDArray[np.uint8], picture_format: PictureFormat, qual
     return bytes(data)
 
 
-def decode_picture(data: bytes, where: str) -> NDArray[np.uint8]:
+def decode_picture(data: bytes, where: str, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
     """Decode a JPEG or PNG to (height, width, 3) uint8 RGB.
 
     Args:
         data: The encoded picture.
         where: What to call it in an error, such as "train-00000-of-00001.parquet: pair x: image_a".
+        out: (height, width, 3), where to put it, if it is a picture of that shape; contiguous. None for new memory.
 
     Raises:
         InputError: The bytes are no picture, or a damaged one.
     """
     if data[: len(_JPEG_START)] == _JPEG_START:
         try:
-            decoded = simplejpeg.decode_jpeg(data, colorspace="RGB", fastdct=False, fastupsample=False)
+            fits = out is not None and simplejpeg.decode_jpeg_header(data)[:2] == out.shape[:2]
+            buffer = out if fits else None
+            decoded = simplejpeg.decode_jpeg(data, colorspace="RGB", fastdct=False, fastupsample=False, buffer=buffer)
         except ValueError as error:
             raise _undecodable(where, f"a damaged JPEG ({error})") from error
         return np.asarray(decoded, dtype=np.uint8)
     bgr = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR) if data else None
     if bgr is None:
         raise _undecodable(where, f"{len(data)} bytes that are no picture")
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    into = out if out is not None and out.shape == bgr.shape else None
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=into), dtype=np.uint8)
 
 
 def _undecodable(where: str, found: str) -> InputError:
