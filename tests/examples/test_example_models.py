@@ -87,13 +87,13 @@ class RandomPoses(nn.Module):
         return self.say(50.0 * torch.tanh(features)).unflatten(0, pictures.shape[:-3])
 
 
-def transforms(encoding: torch.Tensor, world: np.ndarray = np.eye(4)) -> np.ndarray:
+def transforms(encoding: torch.Tensor, world: np.ndarray | None = None) -> np.ndarray:
     """The poses (N, 4, 4) of an encoding, in a world that was moved: by scipy, not by what is tested."""
     from scipy.spatial.transform import Rotation
 
     values = encoding.detach().double().numpy().reshape(-1, 9)
     rotation = Rotation.from_quat(values[:, 3:7]).as_matrix()
-    return make_transform(rotation, values[:, :3]) @ world
+    return make_transform(rotation, values[:, :3]) @ (np.eye(4) if world is None else world)
 
 
 def test_golden_poses() -> None:

@@ -228,7 +228,8 @@ class _BatchMemory:
             if self._arrays[name].shape[1:] != shape:
                 return np.empty(shape, dtype)
             self._used[name] += 1
-            return self._arrays[name][place]
+            row: NDArray[Any] = self._arrays[name][place]
+            return row
 
         return allocate
 
@@ -243,8 +244,9 @@ def _empty(shape: tuple[int, ...], dtype: type[np.generic]) -> torch.Tensor:
         # NumPy asks for large pages, which are far cheaper to touch for the first time.
         return torch.from_numpy(np.empty(shape, dtype))
     # As torch's own loader does it for what it collates in a worker.
-    storage = torch.UntypedStorage._new_shared(math.prod(shape) * kind.itemsize)  # noqa: SLF001
-    return torch.empty(0, dtype=kind).set_(storage, 0, shape)
+    size = math.prod(shape) * kind.itemsize
+    storage = torch.UntypedStorage._new_shared(size)  # type: ignore[no-untyped-call]  # noqa: SLF001
+    return torch.empty(0, dtype=kind).set_(storage).view(shape)
 
 
 @dataclass(frozen=True)
