@@ -545,16 +545,16 @@ MISTAKES = (
     ),
     Mistake(
         "a sound file begins at the video's zero, not with the first frame",
-        "preprocessing/sources/folder/layout.py",
-        "        shift_ns += int(video.time_ns[0])\n",
+        "preprocessing/sources/common/rig_sound.py",
+        "        shift_ns += int(frame_time_ns[0])\n",
         "",
         ("tests/preprocessing/sources/test_folder_source.py::test_a_recording",),
     ),
     Mistake(
         "a common rig replaces the recording's own",
         "preprocessing/sources/common/rig_file.py",
-        "        values.update(read_values(file, FIELDS))\n",
-        "        values = read_values(file, FIELDS) | values\n",
+        "        values.update(read_values(file, tables))\n",
+        "        values = read_values(file, tables) | values\n",
         (
             "tests/preprocessing/sources/test_rig_file.py::test_the_recordings_own_file_goes_before_the_common_one_field_by_field",
         ),

@@ -28,7 +28,7 @@ from avbench.preprocessing.media.streams import StreamChoice
 from avbench.preprocessing.media.upright import orientation_of
 from avbench.preprocessing.media.video import VideoFile, open_video
 from avbench.preprocessing.recording.recording import FrameSource
-from avbench.preprocessing.sources.folder.files import SUFFIXES, Role
+from avbench.preprocessing.sources.common.kinds import SUFFIXES, Role
 from media_files import (
     HEIGHT_PX,
     TICKS,

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from avbench.preprocessing.recording.pose_convention import TrajectoryConvention
+from avbench.preprocessing.sources.common.kinds import SUFFIXES, Role
 from avbench.preprocessing.sources.common.rig_file import read_rig
 from avbench.preprocessing.sources.common.trajectory_file import read_trajectory_file
-from avbench.preprocessing.sources.folder.files import SUFFIXES, Role
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "tests" / "preprocessing"

@@ -16,8 +16,8 @@ from avbench.preprocessing.checks.trajectory import check_overlap
 from avbench.preprocessing.recording.pose_convention import TimeUnit, TrajectoryConvention
 from avbench.preprocessing.recording.recording import Scale
 from avbench.preprocessing.rows.make import RowSettings, pose_gap_notes
+from avbench.preprocessing.sources.common.kinds import SUFFIXES, Role
 from avbench.preprocessing.sources.common.trajectory_file import TrajectoryFile, read_trajectory_file
-from avbench.preprocessing.sources.folder.files import SUFFIXES, Role
 from avbench.preprocessing.sources.folder.hints import poses_elsewhere
 from memory_recording import make_recording
 

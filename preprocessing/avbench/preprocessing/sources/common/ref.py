@@ -15,6 +15,7 @@ class Layout(StrEnum):
 
     FOLDER = "folder"  # <name>.mp4 with <name>.tum or .csv and <name>.toml; see docs/folder_layout.md
     ARIA = "aria"  # Project Aria VRS files with their trajectories
+    COLMAP = "colmap"  # sparse models of COLMAP with a video or pictures
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class SourceOptions:
 
     Attributes:
         trajectory: A trajectory file to use instead of the recording's own (Aria).
+        layout: The layout, where several could be meant.
     """
 
     trajectory: Path | None = None
+    layout: Layout | None = None

@@ -175,10 +175,36 @@ def read_rig(files: Sequence[Path]) -> RigFile:
     Raises:
         InputError: A file is not TOML, a field is unknown, missing, of the wrong type or out of range.
     """
+    return rig_of(read_fields(files, files[-1], FIELDS))
+
+
+def read_fields(files: Sequence[Path], own_file: Path, tables: Tables) -> RigFields:
+    """The fields of rig files, from the most general to the recording's own: a later field replaces an earlier.
+
+    Args:
+        files: The files that there are.
+        own_file: The recording's own, which errors about missing fields name.
+        tables: The fields that there may be.
+
+    Raises:
+        InputError: A file is not TOML or has an unknown field.
+    """
     values: dict[str, Value] = {}
     for file in files:
-        values.update(read_values(file, FIELDS))
-    fields = RigFields(values, files[-1])
+        values.update(read_values(file, tables))
+    return RigFields(values, own_file)
+
+
+def rig_of(fields: RigFields, camera: Camera | None = None) -> RigFile:
+    """What the fields of rig files say.
+
+    Args:
+        fields: The fields.
+        camera: The camera, where something else than the rig file describes it.
+
+    Raises:
+        InputError: A field is missing, of the wrong type or out of range.
+    """
     array_kind = fields.choice("microphones.array_kind", ArrayKind)
     positions = _positions(fields)
     if positions is not None:
@@ -192,7 +218,7 @@ def read_rig(files: Sequence[Path]) -> RigFile:
                 raise fields.error(name, f'array_kind = "{array_kind}" beside it', 'array_kind = "ambisonic"')
     sigma_s = fields.number("time.sync_sigma_s", at_least=0.0)
     return RigFile(
-        camera=_camera(fields),
+        camera=camera or _camera(fields),
         picture=_picture(fields),
         array_kind=array_kind,
         ambisonic_convention=fields.choice("microphones.ambisonics", AmbisonicConvention),

@@ -120,7 +120,7 @@ def read_trajectory_file(
         segment=table.segment,
         quality=_quality(table),
     )
-    trajectory, notes = _with_position_sigma(path, trajectory, convention)
+    trajectory, notes = with_position_sigma(path, trajectory, convention)
     notes += check_speeds(path, trajectory, convention)
     notes += check_positions(path, position, scale, has_lever=convention.T_body_camera is not None)
     notes += _order_notes(table, transform, convention, trajectory)
@@ -143,10 +143,16 @@ def _order_notes(
     return check_order_of_quaternions(table.path, quaternion, up, up_w_first)
 
 
-def _with_position_sigma(
+def with_position_sigma(
     path: Path, trajectory: Trajectory, convention: TrajectoryConvention
 ) -> tuple[Trajectory, list[str]]:
-    """The trajectory with the uncertainty of its positions, and how that was found where nobody stated it."""
+    """The trajectory with the uncertainty of its positions, and how that was found where nobody stated it.
+
+    Args:
+        path: Its file, for notes.
+        trajectory: The trajectory.
+        convention: What was stated.
+    """
     stated = convention.position_sigma
     if stated is not None:
         return replace(trajectory, position_sigma_m=stated * convention.unit_m), []

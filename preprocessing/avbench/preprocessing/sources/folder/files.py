@@ -11,60 +11,14 @@ Folders in the folder are searched too, and links are followed: a recording's id
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 
 from avbench.preprocessing.base.errors import InputError
+from avbench.preprocessing.sources.common.kinds import RIG_SUFFIX, SUFFIXES, Role, role_of, unread_role
 from avbench.preprocessing.sources.common.ref import Layout, RecordingRef
 from avbench.preprocessing.sources.common.rig_file import COMMON_RIG
 from avbench.preprocessing.sources.common.walk import walk_files
 from avbench.preprocessing.sources.folder.hints import poses_elsewhere
-
-RIG_SUFFIX = ".toml"
-
-
-class Role(StrEnum):
-    """What a file is to its recording."""
-
-    VIDEO = "video"
-    SOUND = "sound"
-    TRAJECTORY = "trajectory"
-    RIG = "rig"
-
-
-SUFFIXES: dict[Role, tuple[str, ...]] = {
-    Role.VIDEO: (
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".mkv",
-        ".webm",
-        ".avi",
-        ".3gp",
-        ".ts",
-        ".mts",
-        ".m2ts",
-        ".mpg",
-        ".mpeg",
-        ".mxf",
-    ),
-    Role.SOUND: (".wav", ".flac", ".w64", ".rf64", ".bw64", ".caf", ".aif", ".aiff"),
-    Role.TRAJECTORY: (".tum", ".csv", ".txt"),
-    Role.RIG: (RIG_SUFFIX,),
-}
-"""Suffixes that are read, in lower case."""
-
-UNREAD_SUFFIXES: dict[Role, tuple[str, ...]] = {
-    Role.VIDEO: (
-        *(".360", ".264", ".265", ".asf", ".bag", ".divx", ".dv", ".f4v", ".flv", ".h264", ".h265", ".hevc", ".insv"),
-        *(".lrv", ".mcap", ".mjpeg", ".mjpg", ".mod", ".ogv", ".qt", ".rm", ".rmvb", ".svo", ".tod", ".vob", ".wmv"),
-    ),
-    Role.SOUND: (
-        *(".aac", ".ac3", ".amr", ".ape", ".au", ".dts", ".eac3", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus"),
-        *(".pcm", ".raw", ".wma", ".wv"),
-    ),
-}
-"""Suffixes that are not read although such a file is meant to be a recording's video or sound."""
 
 
 def find(source: Path) -> list[RecordingRef]:
@@ -80,7 +34,7 @@ def find(source: Path) -> list[RecordingRef]:
     inside = sorted(path for path in root.iterdir() if path.is_file()) if source.is_file() else walk_files(root)
     found: dict[str, list[Path]] = {}
     for path in inside:
-        is_meant = (role_of(path) or _unread_role(path)) and not path.name.startswith(".")
+        is_meant = (role_of(path) or unread_role(path)) and not path.name.startswith(".")
         if is_meant and path.name != COMMON_RIG:
             found.setdefault(path.relative_to(root).with_suffix("").as_posix(), []).append(path)
     if source.is_file():
@@ -96,22 +50,11 @@ def find(source: Path) -> list[RecordingRef]:
     return refs
 
 
-def role_of(path: Path) -> Role | None:
-    """What a file is by its suffix, None if that is not one that is read."""
-    suffix = path.suffix.lower()
-    return next((role for role, suffixes in SUFFIXES.items() if suffix in suffixes), None)
-
-
-def _unread_role(path: Path) -> Role | None:
-    suffix = path.suffix.lower()
-    return next((role for role, suffixes in UNREAD_SUFFIXES.items() if suffix in suffixes), None)
-
-
 def _is_recording(files: list[Path]) -> bool:
     roles = {role_of(path) for path in files} - {None}
     if Role.VIDEO in roles or (Role.RIG in roles and len(roles) > 1):
         return True
-    return bool(roles) and any(_unread_role(path) is Role.VIDEO for path in files)
+    return bool(roles) and any(unread_role(path) is Role.VIDEO for path in files)
 
 
 def _without_remarks(files: list[Path]) -> list[Path]:
@@ -128,8 +71,8 @@ def _common_rigs(root: Path, folder: Path) -> tuple[Path, ...]:
 
 
 def _no_recording(source: Path, inside: list[Path]) -> InputError:
-    unread = [source] if source.is_file() else [path for path in inside if _unread_role(path) is Role.VIDEO]
-    unread = [path for path in unread if _unread_role(path)]
+    unread = [source] if source.is_file() else [path for path in inside if unread_role(path) is Role.VIDEO]
+    unread = [path for path in unread if unread_role(path)]
     names = ", ".join(path.name for path in unread[:3]) + (", ..." if len(unread) > 3 else "")
     video, trajectory = SUFFIXES[Role.VIDEO], SUFFIXES[Role.TRAJECTORY]
     return InputError(
@@ -151,7 +94,7 @@ def _conversion(path: Path, role: Role) -> str:
 def unread_beside(ref: RecordingRef, role: Role) -> list[Path]:
     """Files of a recording's name that are meant to have a role, and are of a kind that is not read."""
     place = ref.root / ref.recording_id
-    return sorted(path for path in place.parent.glob("*") if path.stem == place.name and _unread_role(path) is role)
+    return sorted(path for path in place.parent.glob("*") if path.stem == place.name and unread_role(path) is role)
 
 
 def the_one(ref: RecordingRef, role: Role) -> Path:

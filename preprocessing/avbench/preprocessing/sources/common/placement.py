@@ -1,4 +1,4 @@
-"""The picture of a folder recording and the axes in which its rig file speaks: upright ones or the sensor's.
+"""The pictures of a recording and the axes in which its rig file speaks: upright ones or the sensor's.
 
 Where nothing turns the picture the two are the same. Where a display matrix or the rig's `camera.turn_deg` does, each
 table has to say which it means, unless it makes no difference or the size of the picture shows it.
@@ -9,14 +9,58 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol, Self
 
 from avbench.preprocessing.base.errors import InputError
 from avbench.preprocessing.media.rectify import rectified_camera
 from avbench.preprocessing.media.upright import Orientation
-from avbench.preprocessing.media.video import VideoFile
 from avbench.preprocessing.recording.picture_axes import AXES_MATTER_FOR, AxesOf, Placed, is_same_place, is_same_turned
-from avbench.preprocessing.recording.recording import ArrayKind, Camera
+from avbench.preprocessing.recording.recording import ArrayKind, Camera, FrameSource
 from avbench.preprocessing.sources.common.rig_file import RigFile
+
+
+class Pictures(FrameSource, Protocol):
+    """Pictures that a file stores as the sensor lies, and that can be turned before they are given."""
+
+    @property
+    def path(self) -> Path:
+        """The file, for messages."""
+        ...
+
+    @property
+    def width_px(self) -> int:
+        """Width of the pictures as they are given."""
+        ...
+
+    @property
+    def height_px(self) -> int:
+        """Height of the pictures as they are given."""
+        ...
+
+    @property
+    def stored_size_px(self) -> tuple[int, int]:
+        """Width and height of the pictures as they are stored."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Lines a user should see."""
+        ...
+
+    @property
+    def display(self) -> Orientation:
+        """How the file says that a stored picture is brought upright."""
+        ...
+
+    @property
+    def orientation(self) -> Orientation:
+        """How stored pictures are turned before they are given."""
+        ...
+
+    def turned(self, orientation: Orientation) -> Self:
+        """The same pictures turned otherwise."""
+        ...
+
 
 _MAX_ZOOM = 2.0  # a rectified picture that shows less than half of the frame's width is a wrong lens model
 
@@ -33,14 +77,14 @@ class Placement:
         notes: Lines a user should see.
     """
 
-    video: VideoFile
+    video: Pictures
     camera: Camera
     quarter_turns_cw: Mapping[Placed, int]
     is_turned: bool
     notes: tuple[str, ...]
 
 
-def place(rig_path: Path, rig: RigFile, video: VideoFile) -> Placement:
+def place(rig_path: Path, rig: RigFile, video: Pictures) -> Placement:
     """Find the axes of everything that a rig file places.
 
     Args:
@@ -79,7 +123,7 @@ def place(rig_path: Path, rig: RigFile, video: VideoFile) -> Placement:
     return Placement(delivered, camera, turns, is_turned=True, notes=tuple(notes))
 
 
-def _axes_of(rig_path: Path, rig: RigFile, upright: VideoFile, turn: Orientation) -> dict[Placed, AxesOf]:
+def _axes_of(rig_path: Path, rig: RigFile, upright: Pictures, turn: Orientation) -> dict[Placed, AxesOf]:
     """The axes of each table that matters."""
     stated = rig.picture.axes_of
     matter = [table for table in Placed if table is not Placed.MICROPHONES or _microphones_matter(rig)]
@@ -111,7 +155,7 @@ def _axes_of(rig_path: Path, rig: RigFile, upright: VideoFile, turn: Orientation
     return axes
 
 
-def _camera_axes(rig: RigFile, upright: VideoFile, turn: Orientation) -> AxesOf | None:
+def _camera_axes(rig: RigFile, upright: Pictures, turn: Orientation) -> AxesOf | None:
     """The axes of the intrinsics: those that the size shows where nothing else can differ, else those stated."""
     camera, stated = rig.camera, rig.picture.axes_of
     stored = upright.stored_size_px
@@ -134,7 +178,7 @@ def _microphones_matter(rig: RigFile) -> bool:
     return rig.array_kind is ArrayKind.AMBISONIC
 
 
-def _reason(rig: RigFile, video: VideoFile, turn: Orientation) -> str:
+def _reason(rig: RigFile, video: Pictures, turn: Orientation) -> str:
     if rig.picture.quarter_turns_cw is not None:
         return f"camera.turn_deg turns the picture of {video.path.name} by {90 * turn.quarter_turns_cw} degrees"
     return f"the display matrix of {video.path.name} {_turned_by(turn)}"
@@ -147,7 +191,7 @@ def _turned_by(turn: Orientation) -> str:
     return " and ".join(part for part in (turns, mirrors) if part)
 
 
-def _turn_notes(rig_path: Path, rig: RigFile, video: VideoFile) -> tuple[str, ...]:
+def _turn_notes(rig_path: Path, rig: RigFile, video: Pictures) -> tuple[str, ...]:
     """What to say of a stated turn beside a display matrix."""
     turn = rig.picture.quarter_turns_cw
     if turn is None or video.display in (Orientation(), Orientation.of_quarter_turns(turn)):
@@ -156,7 +200,7 @@ def _turn_notes(rig_path: Path, rig: RigFile, video: VideoFile) -> tuple[str, ..
     return (f"{rig_path}: camera.turn_deg = {90 * turn} is used; {matrix}",)
 
 
-def _check_size(rig_path: Path, rig: RigFile, video: VideoFile, axes: AxesOf) -> None:
+def _check_size(rig_path: Path, rig: RigFile, video: Pictures, axes: AxesOf) -> None:
     """Whether the camera's size is that of the pictures as they are given."""
     camera = rig.camera
     wanted, given = (video.width_px, video.height_px), (camera.width_px, camera.height_px)
@@ -185,7 +229,7 @@ def _check_size(rig_path: Path, rig: RigFile, video: VideoFile, axes: AxesOf) ->
     )
 
 
-def _check_lens(rig_path: Path, camera: Camera, video: VideoFile) -> None:
+def _check_lens(rig_path: Path, camera: Camera, video: Pictures) -> None:
     """Whether the lens model shows enough of the pictures."""
     try:
         _, zoom = rectified_camera(camera, max(video.width_px, video.height_px))

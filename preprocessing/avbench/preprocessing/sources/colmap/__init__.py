@@ -1,0 +1,1 @@
+"""The layout *colmap*: sparse models of COLMAP beside a video or pictures."""

@@ -1,0 +1,1 @@
+"""What layouts share whose poses belong to named pictures: scenes, statements, times, the recording."""
