@@ -276,7 +276,7 @@ def test_a_vrs_file_makes_it_the_aria_layout_unless_rig_files_say_otherwise(tmp_
     assert detect_layout(tmp_path) is Layout.ARIA
     assert detect_layout(tmp_path / "take.vrs") is Layout.ARIA
     (tmp_path / "preview.toml").touch()
-    with pytest.raises(InputError, match=r"the Aria layout \(take.vrs\) and the folder layout \(preview.toml\)"):
+    with pytest.raises(InputError, match=r"files of 2 layouts: aria \(take.vrs\), folder \(preview.toml\)"):
         detect_layout(tmp_path)
 
 

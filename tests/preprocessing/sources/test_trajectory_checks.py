@@ -226,10 +226,10 @@ def test_poses_in_another_folder_are_named_unless_they_are_those_of_another_vide
         ("transforms.json", "NeRF's transforms"),
     ],
 )
-def test_models_that_are_not_read_are_named(tmp_path: Path, name: str, kind: str) -> None:
+def test_models_elsewhere_are_named_with_the_way_on(tmp_path: Path, name: str, kind: str) -> None:
     tmp_path = tmp_path / "set"
     path = tmp_path / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
     hint = poses_elsewhere(tmp_path, tmp_path / "walk", SUFFIXES[Role.TRAJECTORY])
-    assert hint.startswith(f"{name} is {kind}, which is not read: write its poses as a CSV")
+    assert hint.startswith(f"{name} is {kind}: put it and the video into one folder")

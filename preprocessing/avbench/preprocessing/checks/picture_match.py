@@ -51,7 +51,7 @@ class Count:
 def small_copy(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """A picture (H, W, 3) as 96 x 54 grey levels, flat, whatever its size."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    return cv2.resize(grey, _SIZE, interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
+    return np.asarray(cv2.resize(grey, _SIZE, interpolation=cv2.INTER_AREA), dtype=np.float32).ravel()
 
 
 def mean_squares(copies: Sequence[NDArray[np.float32]], frames: FrameSource, indices: Sequence[int]) -> FloatArray:
@@ -96,7 +96,9 @@ def find_count(numbers: Sequence[int], copies: Sequence[NDArray[np.float32]], fr
     return Count(numbers[0] - start / step, step, float(np.sqrt(best_cost)))
 
 
-def better_shift(indices: Sequence[int], copies: Sequence[NDArray[np.float32]], frames: FrameSource) -> tuple[int, bool]:
+def better_shift(
+    indices: Sequence[int], copies: Sequence[NDArray[np.float32]], frames: FrameSource
+) -> tuple[int, bool]:
     """By how many frames the pictures lie beside the stated ones, and whether they show it.
 
     Args:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from avbench.preprocessing.sources.common.ref import Layout
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -66,6 +68,11 @@ if TYPE_CHECKING:
     help="Poses to use instead of the recording's own (one recording).",
 )
 @click.option(
+    "--layout",
+    type=click.Choice([str(layout) for layout in Layout]),
+    help="Layout of the source, where several could be meant.  [default: by what lies in it]",
+)
+@click.option(
     "--splits",
     default="train=0.8,val=0.1,test=0.1",
     show_default=True,
@@ -81,7 +88,7 @@ def prepare(source: Path, out: Path, **options: Any) -> None:
 
     SOURCE is a folder of recordings, NAME.mp4 (mov, mkv, avi) with its sound inside or beside it as NAME.wav or
     NAME.flac, NAME.tum or NAME.csv with the trajectory and NAME.toml with the rig; or an Aria VRS file, or a folder of
-    them.
+    them; or a COLMAP model with its video or pictures (docs/sources.md).
 
     \b
         avbench prepare recordings/ -o data/

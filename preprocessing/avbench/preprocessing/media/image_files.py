@@ -23,6 +23,9 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".p
 """Suffixes of pictures, in lower case."""
 
 
+_AS_STORED = Orientation()
+
+
 @dataclass(frozen=True, eq=False)
 class ImageFiles:
     """Pictures in files, a `FrameSource`; made by `open_images`.
@@ -44,8 +47,8 @@ class ImageFiles:
     width_px: int
     height_px: int
     notes: tuple[str, ...] = ()
-    display: Orientation = Orientation()
-    orientation: Orientation = Orientation()
+    display: Orientation = _AS_STORED
+    orientation: Orientation = _AS_STORED
 
     @property
     def stored_size_px(self) -> tuple[int, int]:
@@ -67,19 +70,24 @@ class ImageFiles:
             raise ValueError("indices of frames must increase")
         for index in wanted:
             try:
-                image = read_image(self.files[index])
-                if image.shape[1::-1] != self.stored_size_px:
-                    raise InputError(
-                        self.files[index],
-                        found=f"a picture of {image.shape[1]}x{image.shape[0]} px",
-                        expected="{}x{} px as the first".format(*self.stored_size_px),
-                    )
+                image = self._stored(index)
             except InputError as error:
                 if on_error is None:
                     raise
                 on_error(error)
                 continue
             yield Frame(int(self.time_ns[index]), self.orientation.apply(image))
+
+    def _stored(self, index: int) -> NDArray[np.uint8]:
+        image = read_image(self.files[index])
+        width_px, height_px = self.stored_size_px
+        if image.shape[:2] != (height_px, width_px):
+            raise InputError(
+                self.files[index],
+                found=f"a picture of {image.shape[1]}x{image.shape[0]} px",
+                expected=f"{width_px}x{height_px} px as the others",
+            )
+        return image
 
 
 def open_images(files: Sequence[Path], time_ns: NDArray[np.int64]) -> ImageFiles:

@@ -19,7 +19,7 @@ from avbench.preprocessing.prepare.recording_part import Outcome, PrepareSetting
 from avbench.preprocessing.prepare.splits import parse_fractions
 from avbench.preprocessing.rows.choose import PairSettings, Sampling
 from avbench.preprocessing.rows.make import AudioMode, RowSettings
-from avbench.preprocessing.sources.common.ref import SourceOptions
+from avbench.preprocessing.sources.common.ref import Layout, SourceOptions
 
 _Kind = TypeVar("_Kind", bound=StrEnum)
 
@@ -43,6 +43,7 @@ class PrepareOptions:
         max_pose_gap: Poses further apart than this, in seconds, are not interpolated between.
         pose_tolerance: A frame this little outside the trajectory, in seconds, takes its first or last pose.
         trajectory: Poses to use instead of the recording's own (one recording).
+        layout: Layout of the source, where several could be meant.
         splits: Shares of groups by split, such as "train=0.8,val=0.1,test=0.1".
         split: Put everything into this split.
         seed: Seed of the pairs and the splits.
@@ -65,6 +66,7 @@ class PrepareOptions:
     max_pose_gap: float = 0.1
     pose_tolerance: float = 0.005
     trajectory: str | os.PathLike[str] | None = None
+    layout: str | None = None
     splits: str = "train=0.8,val=0.1,test=0.1"
     split: str | None = None
     seed: int = 0
@@ -97,6 +99,17 @@ class PrepareOptions:
                 max_pose_gap_s=self.max_pose_gap,
                 pose_tolerance_s=self.pose_tolerance,
             ),
+        )
+
+    def source(self) -> SourceOptions:
+        """How to read the source.
+
+        Raises:
+            InputError: There is no such layout.
+        """
+        return SourceOptions(
+            None if self.trajectory is None else Path(self.trajectory),
+            None if self.layout is None else _choice("layout", self.layout, Layout),
         )
 
     def packing(self) -> PackSettings:
@@ -148,7 +161,7 @@ def prepare_with(source: str | os.PathLike[str], out: str | os.PathLike[str], op
             Path(out),
             options.settings(),
             options.packing(),
-            options=SourceOptions(None if options.trajectory is None else Path(options.trajectory)),
+            options=options.source(),
             jobs=options.jobs or cpu_count(),
             remake=options.remake,
             progress=bar,

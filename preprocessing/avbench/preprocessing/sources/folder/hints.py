@@ -38,8 +38,8 @@ def poses_elsewhere(root: Path, recording: Path, suffixes: Collection[str]) -> s
         return f"put {' or '.join(near[:_MOST_NAMED])} beside the video under its name"
     if models:
         return (
-            f"{', '.join(models[:_MOST_NAMED])}, which is not read: write its poses as a CSV with the time of each "
-            'frame and, unless the scale is known, trajectory.scale = "unknown"'
+            f"{', '.join(models[:_MOST_NAMED])}: put it and the video into one folder and prepare that, see "
+            "docs/sources.md"
         )
     return ""
 
