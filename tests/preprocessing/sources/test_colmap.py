@@ -153,9 +153,7 @@ def test_pictures_prove_which_frames_the_names_mean(tmp_path: Path, first: int, 
 def test_pictures_contradict_a_wrong_statement(tmp_path: Path) -> None:
     for name, frame in names_from_1().items():
         write_picture(tmp_path / "images" / name, frame)
-    with pytest.raises(
-        InputError, match=r"pictures.first: found 0, by which .* is frame 5, expected frame 4"
-    ):
+    with pytest.raises(InputError, match=r"pictures.first: found 0, by which .* is frame 5, expected frame 4"):
         open_only(scene(tmp_path, rig=RIG + "[pictures]\nfirst = 0\n", frames=dict(list(names_from_1().items())[4:36])))
     check_poses(open_only(scene(tmp_path)), unit=1 / UNIT)
 
@@ -379,7 +377,5 @@ def test_a_missing_half_of_a_model_is_named_and_other_recordings_come_out(tmp_pa
 
 def test_frames_beyond_the_video(tmp_path: Path) -> None:
     frames = {f"{k:03d}.png": min(k, FRAMES - 1) for k in range(FRAMES + 3)}
-    with pytest.raises(
-        InputError, match=r"3 pictures beyond the video, such as 000.png: frame -1, expected frames 0"
-    ):
+    with pytest.raises(InputError, match=r"3 pictures beyond the video, such as 000.png: frame -1, expected frames 0"):
         open_only(scene(tmp_path, frames={**frames, "000.png": 0}))
