@@ -87,7 +87,8 @@ def checked_poses(where: Sequence[str], matrices: FloatArray) -> FloatArray:
         InputError: One is not finite or not rigid.
     """
     with np.errstate(invalid="ignore", over="ignore"):
-        good = np.isfinite(matrices).all(axis=(1, 2)) & (np.abs(matrices[:, :3, 3]) < LARGEST_POSITION).all(axis=1)
+        good = np.asarray(np.isfinite(matrices).all(axis=(1, 2)), dtype=np.bool_)
+        good &= (np.abs(matrices[:, :3, 3]) < LARGEST_POSITION).all(axis=1)
         good &= (np.abs(matrices[:, :3, :3]) < 2.0).all(axis=(1, 2))
         rotation = np.where(good[:, None, None], matrices[:, :3, :3], 0.0)
     good &= is_rotation(rotation, MATRIX_TOLERANCE)
