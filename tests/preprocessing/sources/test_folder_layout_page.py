@@ -280,7 +280,7 @@ TESTS = {
         checks::test_a_stated_up_that_lies_on_its_side_only_with_w_last_is_noted
         checks::test_poses_sparser_than_is_bridged_name_the_option
         checks::test_poses_in_another_folder_are_named_unless_they_are_those_of_another_video
-        checks::test_models_that_are_not_read_are_named""",
+        checks::test_models_elsewhere_are_named_with_the_way_on""",
     "**Scale unknown.** A camera that stands": """
         noise::test_still_pairs_are_not_favoured_and_their_directions_do_not_count
         noise::test_a_stated_noise_is_in_the_files_own_unit_and_needs_no_note
