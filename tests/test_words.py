@@ -26,6 +26,8 @@ BANNED = {
     r"hand(s|ed|ing)? (in|out|over)": "submit, publish, give",
     r"worth the name": "usable",
     r"for ever": "without a limit",
+    r"front door": "entry point",
+    r"goes before": "takes precedence over",
 }
 """Each with what to say instead."""
 

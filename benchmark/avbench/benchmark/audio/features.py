@@ -1,4 +1,4 @@
-"""The front door: one clip of sound in, its direction spectrum out, or a clear statement why there is none.
+"""One clip of sound in, its direction spectrum out, or a clear statement why there is none.
 
 The method follows from what the channels are:
 
@@ -65,7 +65,7 @@ _WHOLE_CLIP = {
 
 
 class _NoSpectrumError(Exception):
-    """Carries a reason out of the steps below to the front door; never leaves this module."""
+    """Carries a reason out of the steps below to `direction_spectrum`; never leaves this module."""
 
     def __init__(self, reason: NoSpectrum, detail: str) -> None:
         super().__init__(detail)
