@@ -90,7 +90,7 @@ def hear(
 def _open_sound(
     sound_path: Path | None, video_path: Path | None, frame_time_ns: NDArray[np.int64], rig_file: RigFile
 ) -> StoredSound | None:
-    """The recording's sound on the video's clock; a file beside the video goes before the sound inside it."""
+    """The recording's sound on the video's clock; a file beside the video takes precedence over its own."""
     shift_ns = rig_file.sound_offset_ns
     sound: StoredSound | None
     if sound_path is not None:
