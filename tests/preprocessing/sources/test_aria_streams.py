@@ -240,7 +240,7 @@ def test_missing_package_names_the_extra(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(sys, "version_info", (3, 13, 1, "final", 0))
     expected = (
         "Reading Aria recordings needs vrs, which has no wheel for Python 3.13; run this step with Python 3.12 "
-        "(pip install 'avbench[aria]'), the others may stay with this one"
+        "(pip install 'avbench[aria]'); everything else runs with this one too"
     )
     with pytest.raises(MissingDependencyError) as caught:
         VrsFile(tmp_path / "recording.vrs")

@@ -158,8 +158,8 @@ class MissingDependencyError(AvbenchError):
         if newest_python is not None and running > newest_python:
             super().__init__(
                 f"{purpose} needs {package}, which has no wheel for Python {running[0]}.{running[1]}; run this step "
-                f"with Python {newest_python[0]}.{newest_python[1]} (pip install 'avbench[{extra}]'), the others may "
-                "stay with this one"
+                f"with Python {newest_python[0]}.{newest_python[1]} (pip install 'avbench[{extra}]'); everything "
+                "else runs with this one too"
             )
         else:
             super().__init__(f"{purpose} needs {package}, which is not installed; run: pip install 'avbench[{extra}]'")

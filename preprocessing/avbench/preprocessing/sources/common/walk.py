@@ -10,8 +10,8 @@ def walk_files(root: Path) -> list[Path]:
 
     Names that begin with a dot are left out, with all that is below them. Every folder is visited once, so that links
     in a circle come to an end and no file is given under two names of its folder: its own place takes precedence over
-    links to it. A link that leads nowhere is given as a file, for its reader to report. Folders that cannot be opened are
-    left out.
+    links to it. A link that leads nowhere is given as a file, for its reader to report. Folders that cannot be opened
+    are left out.
     """
     files: list[Path] = []
     seen: set[tuple[int, int]] = set()
