@@ -236,14 +236,7 @@ def _asked(
 def _print_batch_deviation(
     dataset: PairDataset, entry: ModelEntry, settings: RunSettings, plan: EvaluationPlan, run: Run
 ) -> None:
-    from dataclasses import replace
-    from tempfile import TemporaryDirectory
+    from avbench.benchmark.evaluation.batch_check import deviation_of_single_pairs
 
-    from avbench.benchmark.evaluation.batch_check import deviation
-    from avbench.benchmark.running.run import run_model
-
-    singly = replace(settings, batch_size=1, workers=0)
-    with TemporaryDirectory() as folder:
-        single = run_model(dataset, entry, Path(folder), singly, conditions=plan.conditions)
-    found = deviation(run.predictions, single.predictions)
+    found = deviation_of_single_pairs(dataset, entry, settings, plan.conditions, run.predictions)
     click.echo(f"batches of {min(settings.batch_size, run.pairs)} against single pairs: {found}")

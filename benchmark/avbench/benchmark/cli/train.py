@@ -82,31 +82,21 @@ def train(
         avbench train --model fusion --data data/ -o trained/ --backbone-weights shipped
         avbench evaluate data/ --model fusion --weights trained/
     """
-    from dataclasses import replace
-
     from avbench.benchmark.models.learned.bundle_files import SHIPPED
     from avbench.benchmark.tables.scores import text_table
-    from avbench.benchmark.training.config import PRESETS, parse_model, read_config
+    from avbench.benchmark.training.config import chosen_config, parse_model
     from avbench.benchmark.training.run import train as run_training
     from avbench.benchmark.training.stages.encoders import TrainRequest
     from avbench.benchmark.training.stages.stage_table import STAGE_HEADERS, stage_rows
 
     model = parse_model(model_text)
-    config = PRESETS[preset]
-    if config_path is not None:
-        config = read_config(config_path, config)
-    if epochs is not None:
-        config = config.with_epochs(epochs)
-    if seed is not None:
-        seeds = (seed,) if len(config.head.seeds) == 1 else config.head.seeds
-        config = replace(config, seed=seed, head=replace(config.head, seeds=seeds))
     outcome = run_training(
         TrainRequest(
             model=model,
             data=data,
             out=out,
             work=work or out / "work",
-            config=config,
+            config=chosen_config(preset, config_path, epochs=epochs, seed=seed),
             backbone_weights=SHIPPED if str(backbone_weights) == _SHIPPED_NAME else backbone_weights,
             cpu=device == "cpu",
             jobs=jobs or os.cpu_count() or 1,

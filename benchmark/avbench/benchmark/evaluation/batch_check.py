@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from avbench.benchmark.conditions.condition import Condition
+from avbench.benchmark.data.dataset import PairDataset
+from avbench.benchmark.models.entry import ModelEntry
 from avbench.benchmark.predictions.file import Predictions, Status
+from avbench.benchmark.running.run import RunSettings, run_model
 from avbench.preprocessing.base.geometry import rotation_error_deg
 
 
@@ -35,6 +42,31 @@ class Deviation:
             f"{self.differing} of {self.answers} answers differ, by up to {self.rotation_deg:.2g} degrees of rotation "
             f"and {self.translation:.2g} in a component of the translation; {self.statuses} are usable in one only"
         )
+
+
+def deviation_of_single_pairs(
+    dataset: PairDataset,
+    entry: ModelEntry,
+    settings: RunSettings,
+    conditions: Sequence[Condition],
+    predictions: Predictions,
+) -> Deviation:
+    """Ask a model about pairs one by one, and compare that with what it answered in batches.
+
+    Args:
+        dataset: The data set.
+        entry: The model.
+        settings: How it was run.
+        conditions: Under which conditions.
+        predictions: What it answered.
+
+    Raises:
+        InputError: The model cannot be built, or the data set is damaged.
+    """
+    singly = replace(settings, batch_size=1, workers=0)
+    with TemporaryDirectory() as folder:
+        single = run_model(dataset, entry, Path(folder), singly, conditions=conditions)
+    return deviation(predictions, single.predictions)
 
 
 def deviation(a: Predictions, b: Predictions) -> Deviation:

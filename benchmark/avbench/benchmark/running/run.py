@@ -157,17 +157,10 @@ def run_model(
     with phases.phase("open"):
         available = dataset.pair_count(settings.split)
         count = available if settings.limit is None else min(settings.limit, available)
+    job = _Job(dataset, entry, settings, conditions, training, count, phases, progress, say)
     hosted = host_model(entry, settings.device, settings.timeout_s) if model is None else LocalModel.of(entry, model)
     with closing(hosted) as host:
-        with phases.phase("check corruptions"):
-            mismatches = [str(mismatch) for mismatch in check_golden()]
-        for mismatch in mismatches:
-            say(f"corruptions differ from those of other machines: {mismatch}; the results are not comparable")
-        with phases.phase("load model"):
-            facts = host.facts()
-        record = _settings_record(dataset, entry, facts, settings, conditions, mismatches)
-        if training is not None and facts.fitted:
-            record["training_fingerprint"] = training.fingerprint
+        facts, record = job.facts_and_record(host)
         final = out / PREDICTIONS_NAME
         if final.exists():
             refuse_other_settings(out, table_info(read_table(final), final).get("settings", {}), record)
@@ -176,29 +169,8 @@ def run_model(
             return Run(read_predictions(final), record, count, 0, complete_before=True, seconds=phases.seconds)
         store = PartStore(out / PARTS_NAME, record)
         store.prepare()
-        done = store.done()
-        missing = gaps(done, count)
-        if missing and facts.fitted:
-            with phases.phase("fit"):
-                _fit(host, entry, dataset if training is None else training)
-        asker = Asker(host, settings.batch_size, settings.seed, say, phases)
-        asked, same_as = _distinguishable(conditions, entry)
-        batches = seen_batches(
-            dataset,
-            settings.split,
-            missing,
-            asked,
-            modalities=entry.modalities,
-            batch_size=settings.batch_size,
-            workers=settings.threads if missing else 0,
-            phases=phases,
-        )
-        resumed = sum(stop - start for start, stop in done)
-        with closing(batches):
-            counted = _Counted(resumed * len(conditions), count * len(conditions), progress)
-            for first, stop, answers in _parts(batches, len(asked), asker, same_as, settings, counted):
-                with phases.phase("write"):
-                    store.write(first, stop, answers)
+        resumed = sum(stop - start for start, stop in store.done())
+        changes, same_as = job.answer_missing(host, store, fitted=facts.fitted)
         model_peak_mib = host.peak_memory_mib()
     with phases.phase("write"):
         write_table(final, store.collect([condition.name for condition in conditions], {"settings": record}))
@@ -210,13 +182,75 @@ def run_model(
         resumed_pairs=resumed,
         complete_before=False,
         seconds=phases.seconds,
-        batch_changes=tuple(asker.changes),
+        batch_changes=changes,
         same_as=same_as,
         device_name=facts.device_name,
         environment=facts.environment,
         peak_memory_mib=peak_memory_mib(),
         model_peak_memory_mib=model_peak_mib,
     )
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What `run_model` was called with, the number of pairs, and the clock of its phases."""
+
+    dataset: PairDataset
+    entry: ModelEntry
+    settings: RunSettings
+    conditions: Sequence[Condition]
+    training: PairDataset | None
+    count: int
+    phases: Phases
+    progress: Progress | None
+    say: Say
+
+    def facts_and_record(self, host: ModelHost) -> tuple[ModelFacts, dict[str, Any]]:
+        """What is known of the model once it is built, and what determines the answers."""
+        with self.phases.phase("check corruptions"):
+            mismatches = [str(mismatch) for mismatch in check_golden()]
+        for mismatch in mismatches:
+            self.say(f"corruptions differ from those of other machines: {mismatch}; the results are not comparable")
+        with self.phases.phase("load model"):
+            facts = host.facts()
+        record = _settings_record(self.dataset, self.entry, facts, self.settings, self.conditions, mismatches)
+        if self.training is not None and facts.fitted:
+            record["training_fingerprint"] = self.training.fingerprint
+        return facts, record
+
+    def answer_missing(
+        self, host: ModelHost, store: PartStore, *, fitted: bool
+    ) -> tuple[tuple[BatchChange, ...], dict[str, str]]:
+        """Ask the model about all pairs that the store lacks, and write its answers there.
+
+        Returns:
+            The changes of the batch size, and the conditions that the model cannot see with the one they are equal to.
+        """
+        settings = self.settings
+        done = store.done()
+        missing = gaps(done, self.count)
+        if missing and fitted:
+            with self.phases.phase("fit"):
+                _fit(host, self.entry, self.dataset if self.training is None else self.training)
+        asker = Asker(host, settings.batch_size, settings.seed, self.say, self.phases)
+        asked, same_as = _distinguishable(self.conditions, self.entry)
+        batches = seen_batches(
+            self.dataset,
+            settings.split,
+            missing,
+            asked,
+            modalities=self.entry.modalities,
+            batch_size=settings.batch_size,
+            workers=settings.threads if missing else 0,
+            phases=self.phases,
+        )
+        answered = sum(stop - start for start, stop in done) * len(self.conditions)
+        with closing(batches):
+            counted = _Counted(answered, self.count * len(self.conditions), self.progress)
+            for first, stop, answers in _parts(batches, len(asked), asker, same_as, settings, counted):
+                with self.phases.phase("write"):
+                    store.write(first, stop, answers)
+        return tuple(asker.changes), same_as
 
 
 def remove_run(out: Path, names: Iterable[str] = ()) -> None:

@@ -321,6 +321,31 @@ def flat_settings(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def chosen_config(
+    preset: str, path: Path | None = None, *, epochs: int | None = None, seed: int | None = None
+) -> TrainConfig:
+    """The settings of a preset with changes.
+
+    Args:
+        preset: Name of the preset.
+        path: TOML file of settings to change, None for none.
+        epochs: Number of epochs of every stage, None for the settings' own.
+        seed: Seed of the encoders and, where there is one head, of the head; None for the settings' own.
+
+    Raises:
+        InputError: The file is missing or no TOML, names something unknown, or holds a value of the wrong kind.
+    """
+    config = PRESETS[preset]
+    if path is not None:
+        config = read_config(path, config)
+    if epochs is not None:
+        config = config.with_epochs(epochs)
+    if seed is not None:
+        seeds = (seed,) if len(config.head.seeds) == 1 else config.head.seeds
+        config = replace(config, seed=seed, head=replace(config.head, seeds=seeds))
+    return config
+
+
 def read_config(path: Path, base: TrainConfig) -> TrainConfig:
     """Settings of a TOML file over others.
 
