@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from avbench.benchmark.audio.grid import DirectionGrid
 from avbench.benchmark.audio.spectra import frame_length, microphone_pairs, stft
-from avbench.benchmark.audio.srp import pair_correlations, plan_srp, steer
+from avbench.benchmark.audio.srp import SrpPlan, pair_correlations, plan_srp, steer
 
 SILENCE_DBFS = -90.0
 """RMS below which there is no sound: the noise of the last bit of 16-bit sound is at -101 dBFS."""
@@ -233,11 +233,27 @@ def check_channel_order(
     correlations = np.stack(
         [pair_correlations(stft(clip.T, n_fft, n_fft // 2, plan.bins), plan)[0] for clip in long_enough]
     )
+    as_it_is = float(steer(correlations, plan).max(axis=-1).mean())
+    best, best_swap = _best_exchange(correlations, plan, channels)
+    fault = None
+    if best > gain * max(as_it_is, 0.05):
+        detail = f"coherence {best:.2f} with the two exchanged, {as_it_is:.2f} as they are"
+        fault = ChannelFault(FaultKind.SWAPPED, best_swap, detail)
+    return OrderCheck(coherence=as_it_is, swap=best_swap, swapped_coherence=best, fault=fault)
+
+
+def _best_exchange(correlations: NDArray[np.float32], plan: SrpPlan, channels: int) -> tuple[float, tuple[int, int]]:
+    """The highest mean peak with two channels exchanged, and which two.
+
+    Args:
+        correlations: Of all clips and microphone pairs, as `pair_correlations` gives them.
+        plan: The plan they were made with.
+        channels: Number of microphones.
+    """
     first, second = microphone_pairs(channels)
     number = np.zeros((channels, channels), dtype=np.intp)
     number[first, second] = np.arange(len(first))
     order = np.arange(channels)
-    as_it_is = float(steer(correlations, plan).max(axis=-1).mean())
     best, best_swap = -np.inf, (0, 1)
     for i, j in zip(first, second, strict=True):
         swapped = order.copy()
@@ -252,8 +268,4 @@ def check_channel_order(
         peak = float(steer(turned, plan).max(axis=-1).mean())
         if peak > best:
             best, best_swap = peak, (int(i), int(j))
-    fault = None
-    if best > gain * max(as_it_is, 0.05):
-        detail = f"coherence {best:.2f} with the two exchanged, {as_it_is:.2f} as they are"
-        fault = ChannelFault(FaultKind.SWAPPED, best_swap, detail)
-    return OrderCheck(coherence=as_it_is, swap=best_swap, swapped_coherence=best, fault=fault)
+    return best, best_swap

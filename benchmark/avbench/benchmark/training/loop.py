@@ -247,14 +247,7 @@ def _train(
     bar_position: int,
     on_epoch: Callable[[Sequence[EpochRecord]], None] | None,
 ) -> None:
-    steps = stage.train_size // schedule.batch_size
-    if steps == 0:
-        raise InputError(
-            f"training stage {stage.name}",
-            found=f"{stage.train_size} training pairs",
-            expected=f"at least one batch of {schedule.batch_size}",
-            hint="use more data or a smaller batch_size",
-        )
+    steps = _steps_of_epoch(stage, schedule)
     total = steps * schedule.epochs
     main = accelerator.is_main_process
     # On its device before the optimiser exists, whose state is then loaded to that device.
@@ -265,14 +258,7 @@ def _train(
     state = _State.load(files.state, stage, optimiser)
     task, prepared = accelerator.prepare(stage.task, optimiser)
     autocast = torch.autocast(accelerator.device.type, torch.bfloat16, enabled=schedule.precision is Precision.BFLOAT16)
-    bar = bar_of(
-        total=total,
-        initial=state.done,
-        desc=stage.name,
-        unit="step",
-        position=bar_position,
-        shown=main,
-    )
+    bar = bar_of(total=total, initial=state.done, desc=stage.name, unit="step", position=bar_position, shown=main)
     # A bar is drawn on a terminal only; a log gets lines.
     logged = main and bar.disable
     if logged:
@@ -297,16 +283,12 @@ def _train(
             if main and state.done % schedule.save_every_steps == 0 and state.done % steps:
                 state.save(files.state, stage, optimiser)
         task.eval()
-        with torch.no_grad():
-            figures = dict(stage.validate(accelerator.device))
         best_before = min((one.validation["loss"] for one in state.history), default=math.inf)
-        train_loss = float(np.mean(state.epoch_losses))
-        state.history.append(EpochRecord(epoch, train_loss, figures, time.monotonic() - started))
-        state.epoch_losses = []
+        _validate(stage, state, epoch, accelerator, started)
         if logged:
             _log(_epoch_line(stage.name, state.history[-1], schedule.epochs))
         if main:
-            if _finite(figures["loss"], stage) < best_before:
+            if _finite(state.history[-1].validation["loss"], stage) < best_before:
                 _save_weights(stage.result, files.best)
             state.save(files.state, stage, optimiser)
             if on_epoch is not None:
@@ -314,14 +296,39 @@ def _train(
     bar.close()
     accelerator.wait_for_everyone()
     if main:
-        losses = [one.validation["loss"] for one in state.history]
-        # Copied, not moved: a run that is killed here finds everything in its place.
-        with atomic_path(files.weights) as temporary:
-            shutil.copyfile(files.best, temporary)
-        content = {"best_epoch": losses.index(min(losses)), "history": [asdict(one) for one in state.history]}
-        write_text(files.record, json.dumps(content, indent=1) + "\n")
+        _write_result(files, state)
     accelerator.wait_for_everyone()
     accelerator.free_memory()
+
+
+def _steps_of_epoch(stage: Stage, schedule: Schedule) -> int:
+    steps = stage.train_size // schedule.batch_size
+    if steps == 0:
+        raise InputError(
+            f"training stage {stage.name}",
+            found=f"{stage.train_size} training pairs",
+            expected=f"at least one batch of {schedule.batch_size}",
+            hint="use more data or a smaller batch_size",
+        )
+    return steps
+
+
+def _validate(stage: Stage, state: _State, epoch: int, accelerator: Accelerator, started: float) -> None:
+    """Put the figures of an epoch into the history."""
+    with torch.no_grad():
+        figures = dict(stage.validate(accelerator.device))
+    train_loss = float(np.mean(state.epoch_losses))
+    state.history.append(EpochRecord(epoch, train_loss, figures, time.monotonic() - started))
+    state.epoch_losses = []
+
+
+def _write_result(files: _Files, state: _State) -> None:
+    losses = [one.validation["loss"] for one in state.history]
+    # Copied, not moved: a run that is killed here finds everything in its place.
+    with atomic_path(files.weights) as temporary:
+        shutil.copyfile(files.best, temporary)
+    content = {"best_epoch": losses.index(min(losses)), "history": [asdict(one) for one in state.history]}
+    write_text(files.record, json.dumps(content, indent=1) + "\n")
 
 
 def _log(line: str) -> None:

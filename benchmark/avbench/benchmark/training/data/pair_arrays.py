@@ -261,17 +261,8 @@ def pair_arrays(
             for part, (shape, dtype) in maker.layout().items():
                 loaded[part] = np.broadcast_to(np.zeros((), dtype), (len(labels), *shape))
             continue
-        keys[name] = {
-            "version": ARRAYS_VERSION,
-            "dataset": dataset.fingerprint,
-            "split": split,
-            **maker.settings(),
-        }
-        digest = hashlib.sha256(json.dumps(keys[name], sort_keys=True).encode()).hexdigest()[:16]
-        folder = cache / f"{split}-{name}-{digest}"
-        if not (folder / _KEY_NAME).is_file():
-            _build(dataset, split, maker, folder, keys[name], jobs, f"{name} of {split}")
-        loaded |= {part: np.load(folder / f"{part}.npy", mmap_mode="r") for part in maker.layout()}
+        keys[name], arrays = _from_cache(dataset, split, name, maker, cache, jobs)
+        loaded |= arrays
     return PairArrays(
         pair_ids=labels.pair_id,
         groups=tuple(groups),
@@ -282,6 +273,18 @@ def pair_arrays(
         keys=keys,
         **loaded,
     )
+
+
+def _from_cache(
+    dataset: PairDataset, split: str, name: str, maker: _Maker, cache: Path, jobs: int
+) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """What determines the arrays of a maker, and the arrays, made now where the cache lacks them."""
+    key = {"version": ARRAYS_VERSION, "dataset": dataset.fingerprint, "split": split, **maker.settings()}
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+    folder = cache / f"{split}-{name}-{digest}"
+    if not (folder / _KEY_NAME).is_file():
+        _build(dataset, split, maker, folder, key, jobs, f"{name} of {split}")
+    return key, {part: np.load(folder / f"{part}.npy", mmap_mode="r") for part in maker.layout()}
 
 
 def new_array(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> np.memmap[Any, Any]:
