@@ -67,5 +67,9 @@ def prepare(source: str | os.PathLike[str], out: str | os.PathLike[str], **optio
     return Prepared(
         folder=Path(out),
         refused={refusal.recording_id: refusal.reason for refusal in result.refused},
-        notes={made.prepared.recording_id: made.prepared.notes for made in recordings if made.prepared.notes},
+        notes={
+            recording.prepared.recording_id: recording.prepared.notes
+            for recording in recordings
+            if recording.prepared.notes
+        },
     )

@@ -452,7 +452,7 @@ def models() -> pd.DataFrame:
         {
             "name": entry.name,
             "description": entry.description,
-            "modalities": sorted(str(one) for one in entry.modalities),
+            "modalities": sorted(str(modality) for modality in entry.modalities),
             "needs": list(entry.needs),
             "parameters": entry.parameters,
             "weights": entry.weights,
@@ -469,7 +469,8 @@ def metrics() -> pd.DataFrame:
     import pandas as pd
 
     rows = [
-        {"name": one.name, "unit": one.unit, "higher_is_better": one.higher_is_better} for one in all_metrics().values()
+        {"name": metric.name, "unit": metric.unit, "higher_is_better": metric.higher_is_better}
+        for metric in all_metrics().values()
     ]
     return pd.DataFrame(rows).set_index("name")
 

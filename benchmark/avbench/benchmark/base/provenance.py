@@ -51,7 +51,11 @@ def package_versions() -> dict[str, str]:
 
 def installed_packages() -> dict[str, str]:
     """Version of every package that is installed for this interpreter, with the commit where one is known."""
-    found = ((str(one.metadata["Name"]), _version_of(one)) for one in distributions() if one.metadata["Name"])
+    found = (
+        (str(distribution.metadata["Name"]), _version_of(distribution))
+        for distribution in distributions()
+        if distribution.metadata["Name"]
+    )
     versions: dict[str, str] = {}
     for name, text in found:
         versions.setdefault(name, text)  # the first of a name is the one that is imported

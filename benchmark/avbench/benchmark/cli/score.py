@@ -98,7 +98,9 @@ def score(
     if as_json:
         result = score_document(scored, model=run.model, split=split, dataset_fingerprint=dataset.fingerprint)
         if convention_names:
-            result["conventions"] = [found.to_json() for found in _convention_scores(convention_names, scored)]
+            result["conventions"] = [
+                convention_score.to_json() for convention_score in _convention_scores(convention_names, scored)
+            ]
         click.echo(json.dumps(result, indent=1, ensure_ascii=False))
     else:
         print_scores(run.model, scored.scores, predictions)

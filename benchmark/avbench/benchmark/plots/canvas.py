@@ -170,7 +170,7 @@ def value_range(
 
 def estimate_ends(estimates: Iterable[Estimate]) -> list[float]:
     """The numbers and the ends of their intervals, as far as there are any."""
-    return [end for one in estimates for end in (one.value, one.low, one.high) if end is not None]
+    return [end for estimate in estimates for end in (estimate.value, estimate.low, estimate.high) if end is not None]
 
 
 def draw_marks(

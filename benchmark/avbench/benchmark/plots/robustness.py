@@ -27,9 +27,9 @@ def robustness_plot(runs: Mapping[str, Sequence[Estimate]], conditions: Sequence
     axes = figure.add_subplot()
     for place, (name, estimates) in enumerate(runs.items()):
         x = [index + dodge(place, len(runs), 0.12) for index in range(len(estimates))]
-        below = [0.0 if one.low is None else one.value - one.low for one in estimates]
-        above = [0.0 if one.high is None else one.high - one.value for one in estimates]
-        values = [one.value if math.isfinite(one.value) else math.nan for one in estimates]
+        below = [0.0 if estimate.low is None else estimate.value - estimate.low for estimate in estimates]
+        above = [0.0 if estimate.high is None else estimate.high - estimate.value for estimate in estimates]
+        values = [estimate.value if math.isfinite(estimate.value) else math.nan for estimate in estimates]
         axes.errorbar(x, values, yerr=[below, above], fmt="o-", capsize=3, color=series_colour(place), label=name)
     axes.set_xticks(range(len(conditions)), conditions, rotation=60, ha="right")
     axes.set_ylabel(label)

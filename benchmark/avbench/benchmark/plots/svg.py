@@ -102,7 +102,7 @@ def _points(marks: list[ET.Element], shapes: dict[str | None, ET.Element]) -> st
     if not marks:
         return ""
     radius = _radius(marks[0], shapes)
-    places = "".join(f"M{_short(one.get('x', '0'))} {_short(one.get('y', '0'))}h0" for one in marks)
+    places = "".join(f"M{_short(mark.get('x', '0'))} {_short(mark.get('y', '0'))}h0" for mark in marks)
     ink = _style(marks[0]).replace(" fill", " stroke")
     return f'<path d="{places}"{ink} stroke-width="{_short(str(2 * radius))}" stroke-linecap="round"/>'
 

@@ -38,7 +38,7 @@ class Listening:
 
     def to_json(self) -> list[dict[str, Any]]:
         """JSON values, one entry a probe."""
-        return [self._probe_json(found) for found in self.report.probes]
+        return [self._probe_json(probe) for probe in self.report.probes]
 
     def _probe_json(self, found: ProbeLoss) -> dict[str, Any]:
         against = self.over_pictures.get(found.probe)

@@ -208,11 +208,13 @@ def listening_table(found: Sequence[Listening]) -> Table:
 
 
 def _left_out(probes: Iterable[ProbeLoss]) -> list[str]:
-    lines = [f"{one.probe}: {one.left_out} pairs {one.why_not} are left out" for one in probes if one.left_out]
+    lines = [
+        f"{probe.probe}: {probe.left_out} pairs {probe.why_not} are left out" for probe in probes if probe.left_out
+    ]
     shifts = [
-        f"{one.probe}: shifted by {one.median_shift_s:.2f} s in the median"
-        for one in probes
-        if one.median_shift_s is not None
+        f"{probe.probe}: shifted by {probe.median_shift_s:.2f} s in the median"
+        for probe in probes
+        if probe.median_shift_s is not None
     ]
     return lines + shifts
 
@@ -255,4 +257,4 @@ def _difference_or_dash(found: Difference | None) -> str:
 
 
 def _interval_notes(estimates: Iterable[Estimate | None]) -> list[str]:
-    return interval_notes([one for one in estimates if one is not None])
+    return interval_notes([estimate for estimate in estimates if estimate is not None])

@@ -50,7 +50,7 @@ def run_legend(data: ReportData) -> list[Key]:
 
 def headline_tiles(lines: Sequence[ScoreLine]) -> list[Tile]:
     """The clean score of every run in four numbers; empty without clean."""
-    clean = [one for one in lines if one.condition == CLEAN_CONDITION]
+    clean = [line for line in lines if line.condition == CLEAN_CONDITION]
     tiles = []
     for metric in HEADLINE_METRICS if clean else ():
         single, words = clean[0].cells[metric], metric_words(metric)
@@ -79,16 +79,16 @@ class ScorePart:
 
 def score_part(data: ReportData, lines: Sequence[ScoreLine]) -> ScorePart:
     """The score tables: clean, and every other condition."""
-    clean = [one for one in lines if one.condition == CLEAN_CONDITION]
-    others = [one for one in lines if one.condition != CLEAN_CONDITION]
+    clean = [line for line in lines if line.condition == CLEAN_CONDITION]
+    others = [line for line in lines if line.condition != CLEAN_CONDITION]
     metrics = shown_metrics(lines)
-    cells = [one.cells[metric] for one in lines for metric in metrics]
+    cells = [line.cells[metric] for line in lines for metric in metrics]
     estimates = [cell.estimate for cell in cells if cell.value is not None]
     bold = [RULE] if any(cell.best for cell in cells) else []
     return ScorePart(
         clean=_score_table("scores-clean", clean, metrics, with_change=False) if clean else None,
         others=_score_table("scores-conditions", others, metrics, with_change=bool(clean)) if others else None,
-        other_conditions=len({one.condition for one in others}),
+        other_conditions=len({other.condition for other in others}),
         notes=(*data.notes, "in brackets: 95 % intervals, from resampling groups", *bold, *interval_notes(estimates)),
     )
 

@@ -90,12 +90,12 @@ class ProbeReport:
     @property
     def reliance(self) -> Losses:
         """What is lost when the sound is gone; empty where no pair has sound."""
-        return next(found.loss for found in self.probes if found.probe is Probe.MUTE)
+        return next(probe.loss for probe in self.probes if probe.probe is Probe.MUTE)
 
     @property
     def worst_lie(self) -> ProbeLoss | None:
         """The lie that harms most, by the mean rotation error; None where no wrong sound could be given."""
-        lies = [found for found in self.probes if WORST_BY in found.harm]
+        lies = [probe for probe in self.probes if WORST_BY in probe.harm]
         return max(lies, key=lambda found: found.harm[WORST_BY].estimate.value, default=None)
 
     def to_json(self) -> dict[str, Any]:
@@ -109,7 +109,7 @@ class ProbeReport:
             "losses_are": "positive is worse, for errors and for AUC alike",
             "reliance": _losses_json(self.reliance),
             "worst_lie": None if worst is None else {"probe": str(worst.probe), "harm": _losses_json(worst.harm)},
-            "probes": [found.to_json() for found in self.probes],
+            "probes": [probe.to_json() for probe in self.probes],
         }
 
 

@@ -142,12 +142,12 @@ def _robustness_tables(found: Comparison) -> list[Table]:
         for corruption in corruptions
     ]
     summaries = list(found.robustness.values())
-    rows.append(("mean (mCE)", *(estimate_text(one.mean_corruption_error, 3) for one in summaries)))
+    rows.append(("mean (mCE)", *(estimate_text(summary.mean_corruption_error, 3) for summary in summaries)))
     rows.append(
-        ("relative mCE", *(_or_dash(one.relative_mean_corruption_error) for one in summaries)),
+        ("relative mCE", *(_or_dash(summary.relative_mean_corruption_error) for summary in summaries)),
     )
     rows.append(
-        (f"clean / corrupted of {found.name_a}", *(_or_dash(one.relative_performance) for one in summaries)),
+        (f"clean / corrupted of {found.name_a}", *(_or_dash(summary.relative_performance) for summary in summaries)),
     )
     notes = (
         f"corruption error: summed error of {found.name_a} over that of {found.name_b}; below 1 is better",
@@ -155,11 +155,11 @@ def _robustness_tables(found: Comparison) -> list[Table]:
         *interval_notes(
             [
                 estimate
-                for one in summaries
+                for summary in summaries
                 for estimate in (
-                    one.mean_corruption_error,
-                    one.relative_mean_corruption_error,
-                    one.relative_performance,
+                    summary.mean_corruption_error,
+                    summary.relative_mean_corruption_error,
+                    summary.relative_performance,
                 )
                 if estimate is not None
             ]

@@ -39,7 +39,7 @@ def _notes(report: ProbeReport) -> list[str]:
             lines.append(f"{found.probe}: {found.left_out} pairs {found.why_not} are left out")
         if found.median_shift_s is not None:
             lines.append(f"{found.probe}: shifted by {found.median_shift_s:.2f} s in the median")
-    shown = [losses[name].estimate for found in report.probes for losses in (found.loss, found.harm) for name in losses]
+    shown = [losses[name].estimate for probe in report.probes for losses in (probe.loss, probe.harm) for name in losses]
     return lines + interval_notes(shown)
 
 

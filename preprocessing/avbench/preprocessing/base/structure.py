@@ -206,7 +206,11 @@ def _part(converter: Converter, value: object, kind: Any, place: int) -> object:
 def _dataclass_hook(target: Any, converter: Converter) -> _Hook:
     # cattrs leaves the marks of `Annotated` out where annotations are kept as text.
     hints = get_type_hints(target, include_extras=True)
-    hooks = {one.name: override(struct_hook=_hook_of(hints[one.name], converter)) for one in fields(target) if one.init}
+    hooks = {
+        field.name: override(struct_hook=_hook_of(hints[field.name], converter))
+        for field in fields(target)
+        if field.init
+    }
     make: Any = make_dict_structure_fn  # its named options hide from a type checker that fields may be named too
     hook = _checked(make(target, converter, **hooks), Mapping, "a table")
     earlier = getattr(target, "of_earlier_form", None)
@@ -255,7 +259,7 @@ def _union_hook(target: Any, converter: Converter) -> _Hook:
 
 
 def _is_marked(mark: type, kind: object) -> bool:
-    return get_origin(kind) is Annotated and any(isinstance(one, mark) for one in get_args(kind)[1:])
+    return get_origin(kind) is Annotated and any(isinstance(get_arg, mark) for get_arg in get_args(kind)[1:])
 
 
 def _infinite_hook(_: Any, converter: Converter) -> _Hook:
@@ -274,7 +278,7 @@ def _infinite_hook(_: Any, converter: Converter) -> _Hook:
 
 def _limited_hook(target: Any, converter: Converter) -> _Hook:
     plain, *notes = get_args(target)
-    limits = next(one for one in notes if isinstance(one, Limits))
+    limits = next(note for note in notes if isinstance(note, Limits))
     structure = converter.get_structure_hook(plain)
 
     def hook(value: object, _: object) -> object:
@@ -300,7 +304,7 @@ def first_fault(error: BaseException, path: str = "") -> FieldError | None:
         below = error.path if not path or error.path.startswith("[") else f".{error.path}"
         return FieldError(error.found, error.expected, path + below if error.path else path, error.hint)
     if isinstance(error, ForbiddenExtraKeysError):
-        known = [one.name for one in fields(error.cl)]
+        known = [field.name for field in fields(error.cl)]
         name = sorted(map(str, error.extra_fields))[0]
         expected = f"one of {', '.join(known)}"
         return FieldError(f"the unknown key {shown(name)}", expected, path, did_you_mean(name, known))

@@ -218,7 +218,7 @@ class _RecordingEntry(PreparedRecording):
 
     def packed(self) -> PackedRecording:
         """The recording with what was made from it apart from where it lies."""
-        made = {one.name: getattr(self, one.name) for one in fields(PreparedRecording)}
+        made = {field.name: getattr(self, field.name) for field in fields(PreparedRecording)}
         return PackedRecording(PreparedRecording(**made), self.split, self.ranges)
 
 
@@ -259,9 +259,9 @@ def shard_records(document: Mapping[str, Any], path: Path) -> tuple[ShardRecord,
         return structured(document, path, _Listed, hint=hint, other_keys=True).shards
     by_split = structured(document, path, _ListedBySplit, hint=hint, other_keys=True)
     return tuple(
-        structured({**shard, "split": one.split}, f"{path}: splits: {one.split}", ShardRecord, hint=hint)
-        for one in by_split.splits
-        for shard in one.shards
+        structured({**shard, "split": split.split}, f"{path}: splits: {split.split}", ShardRecord, hint=hint)
+        for split in by_split.splits
+        for shard in split.shards
     )
 
 

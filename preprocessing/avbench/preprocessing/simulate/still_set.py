@@ -200,16 +200,16 @@ def _task(data: Path, out: Path, recording: PackedRecording, settings: Recording
 
 def _chosen(data: Path, source: Manifest, splits: Sequence[str], every: int) -> list[PackedRecording]:
     """The recordings of every so manieth group of some splits, or of all."""
-    known = sorted({one.split for one in source.recordings})
+    known = sorted({recording.split for recording in source.recordings})
     result = []
     for split in sorted(set(splits)) or known:
         if split not in known:
             raise InputError(
                 data, found=f"no split {split!r}", expected=" or ".join(known), hint="choose one with --split"
             )
-        members = [one for one in source.recordings if one.split == split]
-        groups = set(sorted({one.prepared.group_id for one in members})[::every])
-        result += [one for one in members if one.prepared.group_id in groups]
+        members = [recording for recording in source.recordings if recording.split == split]
+        groups = set(sorted({member.prepared.group_id for member in members})[::every])
+        result += [member for member in members if member.prepared.group_id in groups]
     return result
 
 
@@ -220,7 +220,7 @@ def _check_same(out: Path, before: Manifest, settings: _StillSettings, chosen: M
     for key, value in new.items():
         if old.get(key) != value:
             raise InputError(out, found=f"a data set with {key} = {old.get(key)!r}", expected=f"{value!r}", hint=hint)
-    lost = sorted({one.prepared.recording_id for one in before.recordings} - set(chosen))
+    lost = sorted({recording.prepared.recording_id for recording in before.recordings} - set(chosen))
     if lost:
         raise InputError(
             out,
@@ -233,9 +233,9 @@ def _check_same(out: Path, before: Manifest, settings: _StillSettings, chosen: M
 def _whole_recordings(before: Manifest, damaged: frozenset[str]) -> dict[str, PackedRecording]:
     """Recordings of a data set whose rows can still be read, by name."""
     return {
-        one.prepared.recording_id: one
-        for one in before.recordings
-        if not any(place.shard in damaged for place in one.ranges)
+        recording.prepared.recording_id: recording
+        for recording in before.recordings
+        if not any(place.shard in damaged for place in recording.ranges)
     }
 
 

@@ -160,7 +160,7 @@ class TinyBackbone(TwoViewBackbone):
         rays_a = rays @ pairs.level_a.transpose(1, 2)
         rays_b = rays @ pairs.level_b.transpose(1, 2)
         cells = self.cell(_eased(grids, pose_gradient))
-        chances = [_eased(one.log_probability.float().exp()[..., :-1], pose_gradient) for one in matches]
+        chances = [_eased(match.log_probability.float().exp()[..., :-1], pose_gradient) for match in matches]
         seen_b, seen_a = _expect(chances[0], rays_b), _expect(chances[1], rays_a)
         turn, trust = align_rays(
             torch.cat([rays_a, seen_a.ray], dim=1),

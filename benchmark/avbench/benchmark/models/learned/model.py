@@ -133,7 +133,7 @@ class LearnedModel:
             part = Level(level.level_a[places], level.level_b[places], level.known[places])
             seen = self._run_backbone(backbone, [pictures[place] for place in places], part)
             for number, place in enumerate(places):
-                arrays = {one.name: getattr(seen, one.name)[number].cpu().numpy() for one in fields(seen)}
+                arrays = {field.name: getattr(seen, field.name)[number].cpu().numpy() for field in fields(seen)}
                 found[keys[place]] = self._picture_cache.keep(keys[place], arrays)
         return TwoViewFeatures(**_stacked([found[key] or {} for key in keys], self.device))
 

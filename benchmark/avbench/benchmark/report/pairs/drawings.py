@@ -68,7 +68,11 @@ def motion_drawing(pair: PairView) -> MotionDrawing:
     Answers without a length, and all where the label has none, are drawn at the length of the truth.
     """
     motions = [("true", pair.truth, _TRUE_STYLE)]
-    motions += [(one.run, one.motion, series_style(one.run_number)) for one in pair.answers if one.motion is not None]
+    motions += [
+        (answer.run, answer.motion, series_style(answer.run_number))
+        for answer in pair.answers
+        if answer.motion is not None
+    ]
     lengths = [_drawn_length(motion, pair.truth) for _, motion, _ in motions]
     scale = (RADIUS - 12) / (max(lengths) or 1.0)
     drawn = []

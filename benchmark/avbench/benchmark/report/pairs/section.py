@@ -121,8 +121,8 @@ def _card(pair: PairView) -> PairCard:
         axes="level axes of frame a" if pair.level else "camera axes of frame a, up is not known",
         truth=(*_motion_cells(pair.truth), "", ""),
         answers=tuple(
-            AnswerRow(one.run, series_style(one.run_number), (*_motion_cells(one.motion), *_errors(one)))
-            for one in pair.answers
+            AnswerRow(answer.run, series_style(answer.run_number), (*_motion_cells(answer.motion), *_errors(answer)))
+            for answer in pair.answers
         ),
         messages=tuple(_messages(pair)),
         sounds=tuple(
@@ -155,9 +155,9 @@ def _motion_cells(motion: Motion | None) -> tuple[str, ...]:
 
 def _messages(pair: PairView) -> list[str]:
     return [
-        f"{one.run}: {'' if one.status is Status.OK else f'{one.status}: '}{one.message or 'no answer'}"
-        for one in pair.answers
-        if one.message is not None or one.status is not Status.OK
+        f"{answer.run}: {'' if answer.status is Status.OK else f'{answer.status}: '}{answer.message or 'no answer'}"
+        for answer in pair.answers
+        if answer.message is not None or answer.status is not Status.OK
     ]
 
 
@@ -167,7 +167,7 @@ def _sound(frame: str, sound: FrameSound) -> Sound:
         f"{shown} channels" if shown == sound.all_channels else f"the first {shown} of {sound.all_channels} channels"
     )
     facts = f"{count}, {sound.seconds:.2f} s at {sound.sample_rate_hz / 1000:g} kHz, gain {sound.gain_db:+z.0f} dB"
-    return Sound(frame, facts, tuple(_channel(one) for one in sound.channels))
+    return Sound(frame, facts, tuple(_channel(channel) for channel in sound.channels))
 
 
 def _channel(sound: ChannelSound) -> Channel:

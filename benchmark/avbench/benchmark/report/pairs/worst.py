@@ -212,7 +212,7 @@ def _pair_view(data: ReportData, row: int, answers: Sequence[_RawAnswer], *, sou
         heading_by_sound_deg=_heading_by_sound(spectra[0], spectra[1]),
         level=pair.up_a is not None,
         truth=truth,
-        answers=tuple(_answer_view(one, pair.up_a) for one in answers),
+        answers=tuple(_answer_view(answer, pair.up_a) for answer in answers),
         sound_a=sounds[0],
         sound_b=sounds[1],
     )

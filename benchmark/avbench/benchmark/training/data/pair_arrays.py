@@ -204,7 +204,7 @@ class _Sounds:
     def row(self, pair: PairInput) -> Mapping[str, Any]:
         row = dict(sound_row(self.up.applied(pair)))
         ears = [ear_samples(clip, self.ears) if row["sound"] else None for clip in (pair.sound_a, pair.sound_b)]
-        row["ears"] = all(one is not None for one in ears)
+        row["ears"] = all(ear is not None for ear in ears)
         for view, one in zip("ab", ears, strict=True):
             row[f"ears_{view}"] = np.zeros((2, self.ears.samples), np.float16) if one is None else one
         return row

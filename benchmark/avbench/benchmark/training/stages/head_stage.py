@@ -142,7 +142,7 @@ def make_versions(
                 parts.append(_row(batch, backbone(two_view_input(batch)), heard))
                 bar.update()
             versions.append({name: torch.cat([part[name] for part in parts]) for name in parts[0]})
-    return Versions({name: torch.stack([one[name] for one in versions]) for name in versions[0]})
+    return Versions({name: torch.stack([version[name] for version in versions]) for name in versions[0]})
 
 
 def _row(batch: Batch, seen: TwoViewFeatures, heard: SoundFeatures | None) -> dict[str, Tensor]:

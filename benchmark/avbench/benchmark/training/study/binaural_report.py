@@ -79,14 +79,14 @@ def report_json(study: BinauralStudy) -> dict[str, Any]:
             for name, history in study.histories.items()
         },
         "splits": {
-            one.split: {
-                "pairs": one.pairs,
-                "rooms": one.rooms,
-                "difference": {name: _difference_json(found) for name, found in _differences(one).items()},
-                "azimuth_probe": {name: _probe_json(found) for name, found in _probes(one).items()},
-                "azimuth_probe_by_sector": _sectors(one),
+            split.split: {
+                "pairs": split.pairs,
+                "rooms": split.rooms,
+                "difference": {name: _difference_json(found) for name, found in _differences(split).items()},
+                "azimuth_probe": {name: _probe_json(found) for name, found in _probes(split).items()},
+                "azimuth_probe_by_sector": _sectors(split),
             }
-            for one in study.splits
+            for split in study.splits
         },
         "notes": list(study.notes),
     }
@@ -171,9 +171,9 @@ def _draw_losses(panel: Axes, study: BinauralStudy) -> None:
 
 def _draw_probe(panel: Axes, split: HeldOutSplit) -> None:
     sectors = _sectors(split)
-    centres = [one["centre_deg"] for one in sectors]
+    centres = [sector["centre_deg"] for sector in sectors]
     for name, colour in _COLOURS.items():
-        errors = [one[f"{name}_median_error_deg"] for one in sectors]
+        errors = [sector[f"{name}_median_error_deg"] for sector in sectors]
         panel.plot(centres, errors, label=name, color=colour, marker="o")
     panel.axhline(90.0, color="0.6", linestyle=":", linewidth=1.0, label="chance")
     panel.set_xlim(-180.0, 180.0)
