@@ -16,7 +16,7 @@ from avbench.preprocessing.sources.common.ref import Layout, RecordingRef, Sourc
 from avbench.preprocessing.sources.common.rig_file import COMMON_RIG
 from avbench.preprocessing.sources.common.walk import walk_files
 
-_NAMED = (Layout.COLMAP,)
+_NAMED = (Layout.COLMAP, Layout.NERF, Layout.POSED_IMAGES)
 """Layouts whose poses belong to named pictures; each has a room of its name with `evidence`, `find` and `open_ref`."""
 
 

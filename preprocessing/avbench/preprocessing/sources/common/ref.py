@@ -16,6 +16,8 @@ class Layout(StrEnum):
     FOLDER = "folder"  # <name>.mp4 with <name>.tum or .csv and <name>.toml; see docs/folder_layout.md
     ARIA = "aria"  # Project Aria VRS files with their trajectories
     COLMAP = "colmap"  # sparse models of COLMAP with a video or pictures
+    NERF = "nerf"  # transforms.json of nerfstudio, instant-ngp and RWAVS
+    POSED_IMAGES = "posed_images"  # pictures with a matrix each, such as 7-Scenes
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The layout *nerf*: `transforms.json` of nerfstudio, instant-ngp and RWAVS."""

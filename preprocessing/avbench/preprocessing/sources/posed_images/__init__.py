@@ -1,0 +1,1 @@
+"""The layout *posed_images*: pictures with a matrix each."""
