@@ -232,6 +232,7 @@ def _camera(where: str, entry: Mapping[str, Any], file: Path | None, pixel_centr
     cy = height / 2 - middle if cy is None else cy
     k1, k2, k3, k4, p1, p2 = (number(name) or 0.0 for name in ("k1", "k2", "k3", "k4", "p1", "p2"))
     model = str(entry.get("camera_model") or "OPENCV")
+    params: tuple[float, ...]
     if model in _FISHEYE or entry.get("is_fisheye") is True:
         kind, params = "OPENCV_FISHEYE", (fx, fy, cx, cy, k1, k2, k3, k4)
     elif model not in _PINHOLES:
