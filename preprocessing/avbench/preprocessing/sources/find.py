@@ -16,7 +16,7 @@ from avbench.preprocessing.sources.common.ref import Layout, RecordingRef, Sourc
 from avbench.preprocessing.sources.common.rig_file import COMMON_RIG
 from avbench.preprocessing.sources.common.walk import walk_files
 
-_NAMED = (Layout.COLMAP, Layout.NERF, Layout.POSED_IMAGES)
+_NAMED = (Layout.COLMAP, Layout.NERF, Layout.EPIC_FIELDS, Layout.RECORD3D, Layout.POSED_IMAGES)
 """Layouts whose poses belong to named pictures; each has a room of its name with `evidence`, `find` and `open_ref`."""
 
 
@@ -87,7 +87,7 @@ def detect_layout(source: Path, stated: Layout | None = None) -> Layout:
         return stated
     if source.is_file():
         return Layout.ARIA if _has_suffix(source, ".vrs") else _of_file(source)
-    files = [path for path in walk_files(source) if path.suffix]
+    files = walk_files(source)
     found: dict[Layout, Path] = {}
     vrs = next((path for path in files if _has_suffix(path, ".vrs")), None)
     if vrs is not None:
@@ -107,10 +107,24 @@ def detect_layout(source: Path, stated: Layout | None = None) -> Layout:
             expected="one layout",
             hint=f"choose with --layout {' or '.join(found)}, or put them into folders of their own and prepare each",
         )
+    packed = next((path for path in files if _has_suffix(path, ".r3d")), None)
+    if packed is not None and not found:
+        raise _packed(packed)
     return next(iter(found), Layout.FOLDER)
 
 
+def _packed(path: Path) -> InputError:
+    return InputError(
+        path,
+        found="a packed recording of Record3D",
+        expected="its files",
+        hint=f"it is a ZIP archive: unpack it into a folder, such as unzip {path.name} -d {path.stem}",
+    )
+
+
 def _of_file(source: Path) -> Layout:
+    if _has_suffix(source, ".r3d"):
+        raise _packed(source)
     for layout in _NAMED:
         if _room(layout).evidence([source]):
             return layout

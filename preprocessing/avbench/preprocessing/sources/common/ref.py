@@ -17,6 +17,8 @@ class Layout(StrEnum):
     ARIA = "aria"  # Project Aria VRS files with their trajectories
     COLMAP = "colmap"  # sparse models of COLMAP with a video or pictures
     NERF = "nerf"  # transforms.json of nerfstudio, instant-ngp and RWAVS
+    EPIC_FIELDS = "epic_fields"  # poses of EPIC Fields beside the videos of EPIC-KITCHENS
+    RECORD3D = "record3d"  # exports of the app Record3D: ARKit's poses and pictures
     POSED_IMAGES = "posed_images"  # pictures with a matrix each, such as 7-Scenes
 
 

@@ -38,9 +38,7 @@ class NamedPoses:
         pose_source: How the poses were made.
         camera: Intrinsics of the pictures with the centre of the first pixel at (0, 0); None: the rig file has them.
         files: (N) the picture of each pose, None where the file does not say.
-        time_s: (N,) times on a clock that begins with the recording, None where the file gives none.
-        numbers_from_1: Whether the layout states that the first frame of the video is number 1.
-        rate_hz: Pictures a second that the numbers count, where the layout states it.
+        time_s: (N,) times of the pictures on a clock of their own, None where the file gives none.
         up_world: (3,) direction against gravity in the world of the poses, None where it is not known.
         notes: Lines a user should see.
     """

@@ -15,7 +15,7 @@ from avbench.preprocessing.media.video import VideoFile, open_video
 from avbench.preprocessing.recording.picture_axes import AxesOf, PictureStatement, Placed, trajectory_upright
 from avbench.preprocessing.recording.pose_convention import TrajectoryConvention, camera_to_world
 from avbench.preprocessing.recording.recording import Camera, Recording, Scale, Trajectory, UpSource
-from avbench.preprocessing.sources.common.placement import Placement, place
+from avbench.preprocessing.sources.common.placement import place
 from avbench.preprocessing.sources.common.ref import UNSTATED_LICENCE, RecordingRef
 from avbench.preprocessing.sources.common.rig_file import RigFile
 from avbench.preprocessing.sources.common.rig_sound import hear
@@ -50,7 +50,10 @@ def open_named(ref: RecordingRef, scene: Scene, statement: Statement, poses: Nam
     rig_file = replace(rig_file, camera=_sized(rig_file, pictures, poses, file_notes))
     rig_file = _with_axes(rig_file, pictures)
     placement = place(statement.path, rig_file, pictures)
-    trajectory, pose_notes = _trajectory(poses.chosen(moments.order), moments, rig_file, placement)
+    trajectory, pose_notes = _trajectory(poses.chosen(moments.order), moments, rig_file)
+    # First to the pictures as they are stored or shown, whose intrinsics the poses' file has, then upright.
+    trajectory = trajectory_upright(trajectory, said.pose_quarter_turns_cw)
+    trajectory = trajectory_upright(trajectory, placement.quarter_turns_cw[Placed.TRAJECTORY])
     sound_path = choose_file(scene, scene.sounds, said.sound, "sound")
     heard = hear(statement.path, rig_file, placement, sound_path=sound_path, video_path=video_path)
     notes = [*pictures.notes, *poses.notes, *file_notes, *moments.notes, *placement.notes, *pose_notes, *heard.notes]
@@ -203,10 +206,8 @@ def _with_axes(rig_file: RigFile, pictures: VideoFile | ImageFiles) -> RigFile:
 # --- poses --------------------------------------------------------------------------------------------------------
 
 
-def _trajectory(
-    poses: NamedPoses, moments: Moments, rig_file: RigFile, placement: Placement
-) -> tuple[Trajectory, list[str]]:
-    """The trajectory of the upright camera."""
+def _trajectory(poses: NamedPoses, moments: Moments, rig_file: RigFile) -> tuple[Trajectory, list[str]]:
+    """The trajectory of the camera whose poses these are."""
     convention: TrajectoryConvention = replace(rig_file.convention, axes=poses.axes)
     scale = convention.scale or poses.scale
     matrices = np.array(poses.poses, dtype=np.float64)
@@ -227,4 +228,4 @@ def _trajectory(
     trajectory, notes = with_position_sigma(poses.path, trajectory, convention)
     notes += check_speeds(poses.path, trajectory, convention)
     notes += check_positions(poses.path, T_world_camera[:, :3, 3], scale, has_lever=False)
-    return trajectory_upright(trajectory, placement.quarter_turns_cw[Placed.TRAJECTORY]), notes
+    return trajectory, notes

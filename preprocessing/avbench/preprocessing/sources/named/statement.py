@@ -15,6 +15,7 @@
     names_are = "us"           # or: the number in a name is a time in s, ms, us or ns
     times = "times.txt"        # or: a list of names and times in seconds
     pixel_centre = 0.5         # where the poses' file puts the centre of the first pixel
+    pose_turn_deg = 90         # clockwise turn of the pictures after the camera whose poses these are
 
 All other tables are those of the folder layout; what the file with the poses states itself is not among them.
 """
@@ -43,6 +44,7 @@ _TRAJECTORY = (
 _PICTURES = (
     *("poses", "video", "sound", "folder", "prefix", "first", "step", "rate_hz", "names_are", "times"),
     "pixel_centre",
+    "pose_turn_deg",
 )
 NAMED_FIELDS: Tables = {
     "": FIELDS[""],
@@ -75,6 +77,8 @@ class PictureNames:
         names_are: Unit of the time that is the number in a name.
         times: List of names and times.
         pixel_centre: Where the centre of the first pixel is, 0 or 0.5.
+        pose_quarter_turns_cw: Clockwise quarter turns by which the pictures were turned after the camera whose poses
+            the file has.
     """
 
     poses: str | None
@@ -88,6 +92,7 @@ class PictureNames:
     names_are: TimeUnit | None
     times: str | None
     pixel_centre: float | None
+    pose_quarter_turns_cw: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +141,7 @@ def read_statement(rigs: tuple[Path, ...], own: Path, tables: Tables = NAMED_FIE
         names_are=fields.choice("pictures.names_are", TimeUnit),
         times=fields.text("pictures.times"),
         pixel_centre=fields.number("pictures.pixel_centre"),
+        pose_quarter_turns_cw=_quarter_turns(fields, "pictures.pose_turn_deg"),
     )
     if pictures.step == 0:
         raise fields.error("pictures.step", "0", "frames from one number to the next, 1 or more")
@@ -148,3 +154,10 @@ def read_statement(rigs: tuple[Path, ...], own: Path, tables: Tables = NAMED_FIE
         others = ways[1:] or ["first"]
         raise fields.error(f"pictures.{others[0]}", f"{ways[0]} too", "one way to tell when a picture was taken")
     return Statement(own, fields, pictures)
+
+
+def _quarter_turns(fields: RigFields, name: str) -> int:
+    turn_deg = fields.number(name) or 0.0
+    if turn_deg not in (0.0, 90.0, 180.0, 270.0):
+        raise fields.error(name, f"{turn_deg:g}", "0, 90, 180 or 270, clockwise")
+    return round(turn_deg / 90.0)

@@ -1,0 +1,1 @@
+"""The layout *record3d*: exports of the app Record3D."""
