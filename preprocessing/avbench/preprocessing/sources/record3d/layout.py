@@ -140,14 +140,14 @@ def _times(path: Path, data: _Metadata) -> np.ndarray[tuple[int], np.dtype[np.fl
 
 def _cameras(path: Path, data: _Metadata, pixel_centre: float) -> list[Camera]:
     """The camera of each picture, or one for all."""
-    rows = list(data.perFrameIntrinsicCoeffs or ())
+    rows: list[tuple[float, ...]] = list(data.perFrameIntrinsicCoeffs or ())
     if not rows:
         K = data.K or ()
         if len(K) != 9:
             raise InputError(f"{path}: K", found=f"{len(K)} numbers", expected="9: the camera's matrix by columns")
         # By columns the centre stands in the last three numbers; written by rows these are 0 0 1.
         rows = [(K[0], K[4], K[6], K[7]) if K[6] or K[7] else (K[0], K[4], K[2], K[5])]
-    cameras = {}
+    cameras: dict[tuple[float, ...], Camera] = {}
     for index, row in enumerate(rows):
         if row not in cameras:
             if len(row) != 4:
