@@ -67,9 +67,14 @@ def _commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[
             yield from _commands(command, (*path, name))
 
 
+def _joined(text: str) -> str:
+    """A text in which every command stands on one line."""
+    return re.sub(r" *\\\n\s*", " ", text)
+
+
 def _examples(text: str) -> list[str]:
     """Commands in a text: indented lines that begin with avbench, comments left out."""
-    lines = re.findall(r"^(?: {4,}|\$ )(avbench .*?)(?:\s+#.*)?$", text, flags=re.MULTILINE)
+    lines = re.findall(r"^(?: {4,}|\$ )(avbench .*?)(?:\s+#.*)?$", _joined(text), flags=re.MULTILINE)
     return [line for line in lines if "COMMAND" not in line and "..." not in line and "$" not in line]
 
 
@@ -85,7 +90,7 @@ def _page_examples() -> list[str]:
         line
         for page in pages
         for block in blocks(page, "bash")
-        for line in block.splitlines()
+        for line in _joined(block).splitlines()
         if line.startswith("avb")
     ]
     return [line for text in texts for line in _examples(text)] + in_fences

@@ -53,7 +53,7 @@ def test_from_a_clip_to_a_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_two_models_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown = _executed(EXAMPLES / "compare_two_models.ipynb", tmp_path, monkeypatch)
     assert "50 of test" in shown
-    assert "few effective groups: the interval is likely too short" in shown
+    assert "few effective groups" in shown
     assert shown.count("<Figure size") == 4
     [share] = re.findall(r"fusion is better on (\d+)% of the pairs with one frame black", shown)
     assert int(share) > 50
