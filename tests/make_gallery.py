@@ -92,7 +92,7 @@ def _save(picture: Image.Image, name: str) -> None:
                 break
     if path.stat().st_size >= MOST_BYTES:
         raise RuntimeError(f"{path} does not fit {MOST_BYTES} bytes")
-    print(f"{path}: {path.stat().st_size / 1000:.0f} kB, {picture.width} x {picture.height}")
+    print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB, {picture.width} x {picture.height}")
 
 
 if __name__ == "__main__":
