@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from aria_files import GEN1_TIMES_NS, STEP_TIMES_NS, wandering, write_mps
 from avbench.preprocessing.base.errors import InputError
 from avbench.preprocessing.base.geometry import (
     FloatArray,
@@ -30,7 +30,6 @@ from avbench.preprocessing.sources.find import find_recordings, open_recording
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "aria_golden.json").read_text())
 T_RAW_UPRIGHT_GEN1 = make_transform([[0, 1, 0], [-1, 0, 0], [0, 0, 1]], [0, 0, 0])
-GEN1_TIMES_NS = GOLDEN["gen1"]["frame_time_ns"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -64,40 +63,6 @@ def labels(recording: Recording) -> FloatArray:
     poses = interpolate(recording.trajectory, recording.frames.time_ns, max_gap_ns=100_000_000, tolerance_ns=1_000_000)
     assert poses.valid.all()
     return relative_pose(poses.T_world_camera[:1], poses.T_world_camera)
-
-
-def write_mps(
-    path: Path, T_world_device: FloatArray, time_ns: list[int], gravity: FloatArray | None = None, uid: str = "a"
-) -> Path:
-    """A closed-loop trajectory with all digits that float64 has."""
-    from scipy.spatial.transform import Rotation
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    names = ["tx", "ty", "tz", "qx", "qy", "qz", "qw"]
-    header = ["graph_uid", "tracking_timestamp_us", *(f"{name}_world_device" for name in names)]
-    header += [f"gravity_{axis}_world" for axis in "xyz"] + ["quality_score"]
-    down = np.array([0.0, 0.0, -9.81]) if gravity is None else gravity
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(header)
-        for T, time in zip(T_world_device, time_ns, strict=True):
-            quaternion = Rotation.from_matrix(T[:3, :3]).as_quat()
-            writer.writerow([uid, time // 1000, *map(repr, map(float, [*T[:3, 3], *quaternion, *down])), 1.0])
-    return path
-
-
-def wandering(count: int, seed: int = 3) -> FloatArray:
-    """Poses that turn and move a little from one to the next."""
-    generator = np.random.default_rng(seed)
-    poses = [np.eye(4)]
-    for _ in range(count - 1):
-        turn = axis_rotation("y", generator.uniform(-3, 3)) @ axis_rotation("x", generator.uniform(-2, 2))
-        poses.append(poses[-1] @ make_transform(turn, generator.uniform(-0.03, 0.03, 3)))
-    return np.stack(poses)
-
-
-# Steps of 1 ms around the frames, so that nothing depends on how poses are interpolated far apart.
-STEP_TIMES_NS = [time // 1000 * 1000 + offset for time in GEN1_TIMES_NS for offset in (0, 1_000_000)]
 
 
 # --- real recordings ----------------------------------------------------------------------------------------------
@@ -255,7 +220,7 @@ def test_order_of_trajectories(bare: Path, tmp_path: Path) -> None:
     assert opened(bare, slam / "closed_loop_trajectory.csv").trajectory.pose_source == "mps_closed_loop"
 
 
-@pytest.mark.parametrize("folder", [".", "mps/slam", "mps_video_vrs/slam"])
+@pytest.mark.parametrize("folder", [".", "mps/slam", "MPS/slam", "mps_video_vrs/slam", "trajectory"])
 def test_places_of_mps_output(bare: Path, folder: str) -> None:
     path = write_mps(bare / folder / "open_loop_trajectory.csv", wandering(12), STEP_TIMES_NS)
     options = SourceOptions()

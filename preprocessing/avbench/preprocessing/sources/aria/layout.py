@@ -39,6 +39,14 @@ from avbench.preprocessing.sources.aria.device import (
     parse_rgb_calibration,
     rgb_camera,
 )
+from avbench.preprocessing.sources.aria.places import (
+    WITHOUT_PICTURES,
+    group_of,
+    has_pictures,
+    mps_folders,
+    shared_with,
+    unused_trajectories,
+)
 from avbench.preprocessing.sources.aria.sound import AriaSound, open_sound
 from avbench.preprocessing.sources.aria.trajectory import (
     CLOSED_LOOP,
@@ -77,7 +85,7 @@ def find(source: Path, options: SourceOptions) -> list[RecordingRef]:
     refs = []
     for vrs in walk_files(source) if source.is_dir() else [source]:
         below = vrs.relative_to(root)
-        if vrs.suffix.lower() != ".vrs":
+        if vrs.suffix.lower() != ".vrs" or (source.is_dir() and not has_pictures(vrs)):
             continue
         name = below.with_suffix("").as_posix()
         recording_id = name if len(below.parts) > 1 else f"{root.resolve().name}/{name}"
@@ -102,6 +110,13 @@ def open_ref(ref: RecordingRef, options: SourceOptions) -> Recording:
             to it.
         MissingDependencyError: The extra `aria` is not installed.
     """
+    if ref.files[0].stem.endswith(WITHOUT_PICTURES):
+        raise InputError(
+            ref.files[0],
+            found="a VRS file of Ego-Exo4D without pictures",
+            expected=f"{ref.files[0].stem.removesuffix(WITHOUT_PICTURES)}.vrs",
+            hint="download the part take_vrs of the take",
+        )
     vrs = VrsFile(ref.files[0])
     if "calib_json" not in vrs.tags:
         raise InputError(vrs.path, found="no tag calib_json", expected="a recording of Aria glasses")
@@ -123,13 +138,17 @@ def open_ref(ref: RecordingRef, options: SourceOptions) -> Recording:
     sidecar_path = _sidecar_path(vrs.path)
     if sidecar.licence is None:
         notes.append(f"no licence stated in {sidecar_path}; the rows say {UNSTATED_LICENCE!r}")
-    if sidecar.group is None:
-        notes.append(
-            f"no group stated in {sidecar_path}; a split may put another recording of the same place elsewhere"
-        )
+    group = sidecar.group
+    if group is None:
+        group, note = _group(ref, vrs.path, sidecar_path)
+        notes.append(note)
+    notes += [
+        f"{path} lies nearby and is not used: the poses are those of {poses.where}; --trajectory takes another"
+        for path in unused_trajectories(vrs.path, trajectory_file)
+    ]
     return Recording(
         recording_id=ref.recording_id,
-        group_id=sidecar.group or ref.recording_id,
+        group_id=group,
         source=device.generation,
         licence=sidecar.licence or UNSTATED_LICENCE,
         frames=frames,
@@ -141,6 +160,18 @@ def open_ref(ref: RecordingRef, options: SourceOptions) -> Recording:
         split=sidecar.split,
         notes=(*notes, *(() if sound is None else (*sound.notes, *coverage_notes(vrs.path, sound, frames.time_ns)))),
     )
+
+
+def _group(ref: RecordingRef, vrs: Path, sidecar: Path) -> tuple[str, str]:
+    """The group where none is stated, and what to say of it."""
+    named = group_of(vrs)
+    if named is None:
+        return (
+            ref.recording_id,
+            f"no group stated in {sidecar}; a split may put another recording of the same place elsewhere",
+        )
+    group, reason = named
+    return group, f"no group stated in {sidecar}; it is {group}: {reason}"
 
 
 def _rig(device: AriaDevice, sound: AriaSound, T_device_camera: FloatArray, notes: list[str]) -> Rig:
@@ -165,23 +196,19 @@ def _files(vrs: Path, options: SourceOptions) -> tuple[Path, ...]:
     return (vrs, *(path for path in (trajectory, online, sidecar) if path is not None and path.is_file()))
 
 
-def _mps_folders(vrs: Path) -> tuple[Path, ...]:
-    return (vrs.parent, vrs.parent / "mps" / "slam", vrs.parent / f"mps_{vrs.stem}_vrs" / "slam")
-
-
 def _trajectory_file(vrs: Path, options: SourceOptions) -> tuple[Path | None, str]:
     """The trajectory file to read, None for the one inside the VRS file, and how its poses were made."""
     if options.trajectory is not None:
         return options.trajectory, dict(_MPS_FILES).get(options.trajectory.name, _GIVEN)
     for name, pose_source in _MPS_FILES:
-        for folder in _mps_folders(vrs):
+        for folder in mps_folders(vrs):
             if (folder / name).is_file():
                 return folder / name, pose_source
     return None, ""
 
 
 def _online_calibration_path(vrs: Path, trajectory: Path | None) -> Path | None:
-    folders = (*([trajectory.parent] if trajectory else []), *_mps_folders(vrs))
+    folders = (*([trajectory.parent] if trajectory else []), *mps_folders(vrs))
     return next((folder / _ONLINE_CALIBRATION for folder in folders if (folder / _ONLINE_CALIBRATION).is_file()), None)
 
 
@@ -215,15 +242,24 @@ def _poses(vrs: VrsFile, frame_time_ns: NDArray[np.int64], options: SourceOption
     if path is not None:
         if not path.is_file():
             raise InputError(path, found="no such file", expected="a trajectory")
+        other = None if options.trajectory is not None else shared_with(vrs.path, path)
+        if other is not None:
+            raise InputError(
+                path,
+                found=f"one trajectory beside {vrs.path.name} and {other.name}",
+                expected="a statement whose it is",
+                hint=f"put {vrs.path.name} and its trajectory into a folder of their own, or name it with --trajectory",
+            )
         poses = read_mps_csv(path, pose_source)
     elif vrs.has(VIO_STREAM):
         poses = read_on_device_vio(vrs)
     else:
-        others = sorted(other.name for other in vrs.path.parent.glob("*.csv"))
+        near = [path.relative_to(vrs.path.parent).as_posix() for path in _below(vrs.path)]
+        others = sorted({*near, *(other.name for other in vrs.path.parent.glob("*.csv"))})
         raise InputError(
             vrs.path,
             found="no trajectory: no MPS output beside it, no on-device odometry in it",
-            expected="open_loop_trajectory.csv or closed_loop_trajectory.csv beside it or in mps/slam/",
+            expected="open_loop_trajectory.csv or closed_loop_trajectory.csv beside it or in mps/slam/ or trajectory/",
             hint=f"name one with --trajectory ({', '.join(others)}?)" if others else "run MPS on the recording",
         )
     first_ns, last_ns = int(poses.time_ns[0]), int(poses.time_ns[-1])
@@ -237,6 +273,10 @@ def _poses(vrs: VrsFile, frame_time_ns: NDArray[np.int64], options: SourceOption
             hint="the trajectory belongs to another recording",
         )
     return poses.between(int(frame_time_ns[0]) - _MARGIN_NS, int(frame_time_ns[-1]) + _MARGIN_NS), path
+
+
+def _below(vrs: Path) -> list[Path]:
+    return [path for path in unused_trajectories(vrs, None) if path.is_relative_to(vrs.parent)]
 
 
 def _rgb_calibration(
