@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,12 +24,15 @@ from avbench.preprocessing.simulate.write import SIMULATOR_VERSION
 from fuzz.mutations import ANY, JSON, JSON_LINES, SAFETENSORS, TEXT, Mutation
 from fuzz.tables import PARQUET
 from media_files import HEIGHT_PX, TICKS, WIDTH_PX, write_video
+from named_scenes import opengl_pose, true_pose, world_to_camera, write_clip, write_picture
 from reference_bundle import reference_bundle
 from report_page import make_dataset, make_run
 from training_data import training_data
 
 RATE_HZ = 16_000
 FRAMES = 20
+NAMED_FRAMES = 8
+NAMED_RIG = 'licence = "CC0-1.0"\ngroup = "house"\n\n[pictures]\nrate_hz = 20\n\n'
 RIG = f"""licence = "CC0-1.0"
 group = "house"
 split = "test"
@@ -152,6 +156,7 @@ def make_whole_files(folder: Path, run_command: Callable[[Sequence[str], Path], 
     (folder / "answers.csv").write_text(_csv(folder / "answers.parquet"), encoding="utf-8")
     (folder / "calibration.json").write_text(json.dumps(CALIBRATION), encoding="utf-8")
     _scene(folder)
+    _named_scenes(folder)
     _training(folder, run_command)
     run_command(["prepare", "rec", "-o", "prepared", "--split", "test", "--jobs", "1"], folder)
     run_command(["corrupt", "data", "--suite", "suite.toml", "-o", "corrupted", "--workers", "0"], folder)
@@ -160,6 +165,54 @@ def make_whole_files(folder: Path, run_command: Callable[[Sequence[str], Path], 
     shutil.rmtree(folder / "begun")
     (folder / "begun" / "parts").mkdir(parents=True)
     (folder / "begun" / "parts" / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
+
+
+def _named_scenes(folder: Path) -> None:
+    """A small scene of every layout whose poses belong to named pictures."""
+    for name in ("colmap_text", "colmap_binary", "nerf", "posed", "record3d"):
+        for number in range(NAMED_FRAMES):
+            inside = {"posed": f"frame-{number}.color.png", "record3d": f"rgb/{number}.png"}
+            write_picture(folder / name / inside.get(name, f"images/{number}.png"), number)
+        (folder / name / "rig.toml").write_text(NAMED_RIG, encoding="utf-8")
+    world_camera = [
+        [*map(float, numbers)] for numbers in map(np.concatenate, map(world_to_camera, range(NAMED_FRAMES)))
+    ]
+    camera = (WIDTH_PX, HEIGHT_PX, 100.0, 101.0, 61.5, 50.5)
+    text, binary = folder / "colmap_text" / "sparse" / "0", folder / "colmap_binary" / "sparse" / "0"
+    text.mkdir(parents=True)
+    binary.mkdir(parents=True)
+    (text / "cameras.txt").write_text("# cameras\n1 PINHOLE " + " ".join(map(str, camera)) + "\n", encoding="utf-8")
+    rows = [f"{n + 1} {' '.join(map(str, pose))} 1 {n}.png\n1.5 2.5 -1\n" for n, pose in enumerate(world_camera)]
+    (text / "images.txt").write_text("# images\n" + "".join(rows), encoding="utf-8")
+    (binary / "cameras.bin").write_bytes(struct.pack("<QIiQQ4d", 1, 1, 1, *camera))
+    entries = [
+        struct.pack("<I7dI", n + 1, *pose, 1) + f"{n}.png".encode() + b"\0" + struct.pack("<Qddq", 1, 1.5, 2.5, -1)
+        for n, pose in enumerate(world_camera)
+    ]
+    (binary / "images.bin").write_bytes(struct.pack("<Q", len(entries)) + b"".join(entries))
+    times = [f"{n}.png {0.05 * n:.3f}\n" for n in range(NAMED_FRAMES)]
+    (folder / "colmap_text" / "times.txt").write_text("".join(times), encoding="utf-8")
+    (folder / "colmap_text" / "rig.toml").write_text('[pictures]\ntimes = "times.txt"\n', encoding="utf-8")
+    lens = dict(zip(("w", "h", "fl_x", "fl_y", "cx", "cy"), camera, strict=True))
+    gl = [opengl_pose(n) for n in range(NAMED_FRAMES)]
+    frames = [{"file_path": f"images/{n}.png", "transform_matrix": T.tolist()} for n, T in enumerate(gl)]
+    _json(folder / "nerf" / "transforms.json", {**lens, "camera_model": "OPENCV", "k1": 0.01, "frames": frames})
+    K = [100.0, 0.0, 0.0, 0.0, 101.0, 0.0, 61.5, 50.5, 1.0]
+    poses = [[*Rotation.from_matrix(T[:3, :3]).as_quat().tolist(), *T[:3, 3].tolist()] for T in gl]
+    _json(folder / "record3d" / "metadata.json", {"w": WIDTH_PX, "h": HEIGHT_PX, "fps": 20, "K": K, "poses": poses})
+    for n in range(NAMED_FRAMES):
+        np.savetxt(folder / "posed" / f"frame-{n}.pose.txt", true_pose(n))
+    with_camera = NAMED_RIG + RIG[RIG.index("[camera]") : RIG.index("[trajectory]")]
+    (folder / "posed" / "rig.toml").write_text(with_camera, encoding="utf-8")
+    write_clip(folder / "epic" / "P01.mp4", frames=NAMED_FRAMES)
+    (folder / "epic" / "rig.toml").write_text("[pictures]\nfirst = 1\n", encoding="utf-8")
+    opencv = {"model": "OPENCV", "width": WIDTH_PX, "height": HEIGHT_PX, "params": [*camera[2:], 0.01, 0.0, 0.0, 0.0]}
+    images = {f"frame_{n + 1:010d}.jpg": pose for n, pose in enumerate(world_camera)}
+    _json(folder / "epic" / "P01.json", {"camera": opencv, "images": images})
+
+
+def _json(path: Path, document: Any) -> None:
+    path.write_text(json.dumps(document), encoding="utf-8")
 
 
 def _probes(run: Path) -> None:
@@ -230,6 +283,13 @@ _SUBMIT = ("submit", "answers.parquet", "--board", "board", "--name", "another")
 _MEDIA = "a picture or sample that changed is still one; what cannot be decoded is left out and counted in a note"
 _NUMBERS = "another number within the limits, or a comment, is another whole file"
 _BOARD = ("board", "answers.parquet")
+
+
+def _named(kind: str, file: str, mutations: tuple[Mutation, ...], share: int) -> Target:
+    """A file of a scene whose poses belong to named pictures, opened and its first frame read."""
+    scene = file.split("/", 1)[0]
+    return Target(kind, file, mutations, (("call", "recording", scene),), (scene,), share, _NUMBERS)
+
 
 TARGETS = (
     Target("video", "rec/take/walk.mp4", ANY, (), (), 9, _MEDIA, recording=True),
@@ -360,6 +420,17 @@ TARGETS = (
         4,
         "another lens within the limits, or other words about the device",
     ),
+    _named("colmap images", "colmap_binary/sparse/0/images.bin", ANY, 6),
+    _named("colmap cameras", "colmap_binary/sparse/0/cameras.bin", ANY, 4),
+    _named("colmap images txt", "colmap_text/sparse/0/images.txt", TEXT, 5),
+    _named("colmap cameras txt", "colmap_text/sparse/0/cameras.txt", TEXT, 3),
+    _named("list of times", "colmap_text/times.txt", TEXT, 3),
+    _named("transforms", "nerf/transforms.json", JSON, 6),
+    _named("pose file", "posed/frame-3.pose.txt", TEXT, 3),
+    _named("picture", "posed/frame-0.color.png", ANY, 2),
+    _named("rig of pictures", "posed/rig.toml", TEXT, 4),
+    _named("epic fields", "epic/P01.json", JSON, 6),
+    _named("record3d", "record3d/metadata.json", JSON, 5),
 )
 
 

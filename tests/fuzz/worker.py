@@ -59,8 +59,22 @@ def _aria(path: Path) -> object:
     return parse_device(read_text(path), str(path))
 
 
+def _recording(path: Path) -> object:
+    """What a recording of a folder says, with its first frame."""
+    import hashlib
+
+    from avbench.preprocessing.sources.common.ref import SourceOptions
+    from avbench.preprocessing.sources.find import find_recordings, open_recording
+
+    (ref,) = find_recordings(path, SourceOptions())
+    opened = open_recording(ref, SourceOptions())
+    (frame,) = opened.frames.read([0])
+    content = (opened.trajectory.T_world_camera.tobytes(), opened.trajectory.time_ns.tobytes(), frame.image.tobytes())
+    return opened.camera, hashlib.sha256(b"".join(content)).hexdigest(), opened.notes
+
+
 # Readers whose commands need a simulator or a recording that no test can make.
-_READERS: dict[str, Callable[[Path], object]] = {"scene": _scene, "aria": _aria}
+_READERS: dict[str, Callable[[Path], object]] = {"scene": _scene, "aria": _aria, "recording": _recording}
 
 
 def mutated(target: Target, number: int, data: bytes) -> tuple[str, bytes]:
