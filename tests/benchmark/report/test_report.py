@@ -246,6 +246,7 @@ def test_without_intervals_the_best_number_alone_is_bold(tmp_path: Path):
 
 def test_page_tells_what_was_run_counted_and_left_out(page: str, run: Path):
     words = page_words(page)
+    assert "5 other conditions" in words
     assert "avbench evaluate data --model wobbly" in words
     assert "recorded data" in words
     assert "simulated" not in words.lower()
