@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from mutations.mistake import AREAS, Mistake
-from mutations.mistakes import MISTAKES
+from mutations.mistakes import MISTAKES as MISTAKES_AT_SEAMS
+from mutations.mistakes_of_layouts import MISTAKES_OF_LAYOUTS
 
+MISTAKES = (*MISTAKES_AT_SEAMS, *MISTAKES_OF_LAYOUTS)
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOME_FAILED = 1  # pytest's exit code; 2 to 5 say that it did not come to run the tests
 

@@ -10,7 +10,7 @@ pictures, 3 x 3; when the pictures were taken is stated by `pictures.rate_hz`, o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -125,20 +125,28 @@ def read_pose_list(path: Path, pictures: list[Path]) -> NamedPoses:
         )
     places = [f"{path}: line {number}" for number, _ in lines]
     matrices = [_cells(place, line, 16).reshape(4, 4) for place, (_, line) in zip(places, lines, strict=True)]
+    return _posed(path, places, matrices, [path.name for path in pictures], list(pictures))
+
+
+def _posed(
+    path: Path, places: list[str], matrices: list[FloatArray], names: list[str], files: Sequence[Path | None]
+) -> NamedPoses:
+    """Poses of pictures, without those that tracking lost."""
     kept = [i for i, matrix in enumerate(matrices) if np.isfinite(matrix).all()]
     if not kept:
         raise InputError(path, found="no pose that is finite", expected="poses of the camera")
+    lost = len(matrices) - len(kept)
     return NamedPoses(
         path=path,
-        names=tuple(pictures[i].name for i in kept),
+        names=tuple(names[i] for i in kept),
         poses=checked_poses([places[i] for i in kept], np.stack([matrices[i] for i in kept])),
         transform=PoseTransform.WORLD_CAMERA,
         axes=CameraAxes.OPENCV,
         scale=Scale.METRIC,
         pose_source="pose_files",
         camera=None,
-        files=tuple(pictures[i] for i in kept),
-        notes=_lost(path, len(matrices) - len(kept)),
+        files=tuple(files[i] for i in kept),
+        notes=(f"{path}: {lost} poses that tracking lost are left out",) if lost else (),
     )
 
 
@@ -153,44 +161,17 @@ def read_pose_files(folder: Path, paths: list[Path], known: set[Path]) -> NamedP
     Raises:
         InputError: A file does not hold a rigid matrix.
     """
-    matrices: list[FloatArray] = []
-    names: list[str] = []
-    files: list[Path | None] = []
-    places: list[str] = []
-    lost = 0
-    for path in paths:
-        matrix = _numbers(path, 16).reshape(4, 4)
-        if not np.isfinite(matrix).all():
-            lost += 1
-            continue
-        name = path.name.removesuffix(POSE_SUFFIX)
-        candidates = (folder / f"{name}{colour}{suffix}" for colour in _COLOUR for suffix in IMAGE_SUFFIXES)
-        matrices.append(matrix)
-        names.append(name)
-        places.append(str(path))
-        files.append(_first(candidates, known))
-    if not matrices:
-        raise InputError(folder, found="no pose that is finite", expected="poses of the camera")
-    return NamedPoses(
-        path=folder,
-        names=tuple(names),
-        poses=checked_poses(places, np.stack(matrices)),
-        transform=PoseTransform.WORLD_CAMERA,
-        axes=CameraAxes.OPENCV,
-        scale=Scale.METRIC,
-        pose_source="pose_files",
-        camera=None,
-        files=tuple(files),
-        notes=_lost(folder, lost),
-    )
+    names = [path.name.removesuffix(POSE_SUFFIX) for path in paths]
+    files = [
+        _first((folder / f"{name}{colour}{suffix}" for colour in _COLOUR for suffix in IMAGE_SUFFIXES), known)
+        for name in names
+    ]
+    matrices = [_numbers(path, 16).reshape(4, 4) for path in paths]
+    return _posed(folder, [str(path) for path in paths], matrices, names, files)
 
 
 def _first(candidates: Iterable[Path], known: set[Path]) -> Path | None:
     return next((path for path in candidates if path in known), None)
-
-
-def _lost(path: Path, count: int) -> tuple[str, ...]:
-    return (f"{path}: {count} poses that tracking lost are left out",) if count else ()
 
 
 def _numbers(path: Path, count: int) -> FloatArray:
