@@ -546,8 +546,8 @@ MISTAKES = (
     Mistake(
         "a sound file begins at the video's zero, not with the first frame",
         "preprocessing/sources/common/rig_sound.py",
-        "        shift_ns += int(frame_time_ns[0])\n",
-        "",
+        "shift_ns += int(frame_time_ns[0]) if start_ns is None else start_ns",
+        "shift_ns += 0 if start_ns is None else start_ns",
         ("tests/preprocessing/sources/test_folder_source.py::test_a_recording",),
     ),
     Mistake(

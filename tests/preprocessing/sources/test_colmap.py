@@ -132,6 +132,43 @@ def test_pictures_without_a_video_have_the_times_that_are_stated(tmp_path: Path)
     check_pairs(tmp_path / "walk", tmp_path / "out", unit=1 / UNIT)
 
 
+def test_sound_begins_with_the_number_that_is_stated_and_not_with_the_first_pose(tmp_path: Path) -> None:
+    # Reconstruction lost the first six pictures.
+    frames = {f"{k + 1:03d}.png": k for k in range(6, 30)}
+    for name, frame in frames.items():
+        write_picture(tmp_path / "images" / name, frame)
+    write_text_model(tmp_path / "sparse", frames)
+    write_wav(tmp_path / "sound.wav")
+    rig = f"{RIG}[pictures]\nrate_hz = {FPS}\n"
+    (tmp_path / "rig.toml").write_text(rig + "first = 1\n")
+    recording = open_only(tmp_path)
+    assert recording.sound is not None
+    assert (recording.sound.start_ns, recording.frames.time_ns[0]) == (0, 6 * 10**9 // FPS)
+    (tmp_path / "rig.toml").write_text(rig)
+    recording = open_only(tmp_path)
+    assert recording.sound is not None
+    assert recording.sound.start_ns == recording.frames.time_ns[0]
+    assert any("sound is taken to begin with the first picture that has a pose" in note for note in recording.notes)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "message"),
+    [
+        ("step = 5\n", r"rig.toml: pictures.first: found nothing beside step"),
+        ("rate_hz = 5\n", r"rig.toml: pictures.first: found nothing beside rate_hz"),
+        ('rate_hz = 5\nnames_are = "s"\n', r"pictures.names_are: found rate_hz too, expected one way to tell"),
+        ('first = 1\ntimes = "t.txt"\n', r"pictures.first: found times too, expected one way to tell"),
+        ("first = 1\nstep = 0\n", r"pictures.step: found 0, expected frames from one number to the next"),
+        ("pixel_centre = 0.3\n", r"pictures.pixel_centre: found 0.3, expected 0 or 0.5"),
+        ("pose_turn_deg = 45\n", r"pictures.pose_turn_deg: found 45, expected 0, 90, 180 or 270"),
+        ("size = 3\n", r"pictures.size: found an unknown field"),
+    ],
+)
+def test_statements_that_are_half_or_contradict_are_refused(tmp_path: Path, pictures: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        open_only(scene(tmp_path, rig=RIG + "[pictures]\n" + pictures))
+
+
 # --- which frame a name means ---------------------------------------------------------------------------------------
 
 

@@ -54,6 +54,7 @@ def hear(
     sound_path: Path | None,
     video_path: Path | None,
     unread: Sequence[Path] = (),
+    start_ns: int | None = None,
 ) -> Heard:
     """Open the sound of a recording: a file of its own, else what is in the video.
 
@@ -64,12 +65,13 @@ def hear(
         sound_path: The sound file, None where there is none.
         video_path: The video, None where the pictures are files of their own.
         unread: Files of a kind that is not read, which seem to be the sound.
+        start_ns: When a sound file begins; None: with the first frame.
 
     Raises:
         InputError: The sound cannot be read, lies outside the pictures, or contradicts the rig file.
     """
     frame_time_ns = placement.video.time_ns
-    sound = _open_sound(sound_path, video_path, frame_time_ns, rig_file)
+    sound = _open_sound(sound_path, video_path, frame_time_ns, rig_file, start_ns)
     notes: list[str] = []
     if sound_path is None:
         instead = "" if video_path is None else f" instead of what is in {video_path.name}"
@@ -88,14 +90,18 @@ def hear(
 
 
 def _open_sound(
-    sound_path: Path | None, video_path: Path | None, frame_time_ns: NDArray[np.int64], rig_file: RigFile
+    sound_path: Path | None,
+    video_path: Path | None,
+    frame_time_ns: NDArray[np.int64],
+    rig_file: RigFile,
+    start_ns: int | None,
 ) -> StoredSound | None:
     """The recording's sound on the video's clock; a file beside the video takes precedence over its own."""
     shift_ns = rig_file.sound_offset_ns
     sound: StoredSound | None
     if sound_path is not None:
         sound = open_sound_file(sound_path)
-        shift_ns += int(frame_time_ns[0])
+        shift_ns += int(frame_time_ns[0]) if start_ns is None else start_ns
     else:
         sound = None if video_path is None else open_container_sound(video_path, rig_file.streams)
     heard = sound_path or video_path

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
@@ -34,11 +34,13 @@ class Moments:
         order: (M,) indices of the poses that are used, in the order of time.
         time_ns: (M,) their times: those of frames of the video, else of a clock that the names or a list give.
         notes: Lines a user should see.
+        zero_ns: When the number `first` was or would be taken, where the pictures have no video; None: not known.
     """
 
     order: NDArray[np.int64]
     time_ns: NDArray[np.int64]
     notes: tuple[str, ...]
+    zero_ns: int | None = None
 
 
 def moments_of(
@@ -66,10 +68,18 @@ def moments_of(
         return _at_times(poses, [Decimal(repr(float(value))) for value in poses.time_s], video, str(poses.path))
     numbers = _numbers(poses)
     if said.rate_hz is not None:
+        if said.first is None and video is not None:
+            raise InputError(
+                f"{statement.path}: pictures.first",
+                found="nothing beside rate_hz",
+                expected="the number in a name that means the first frame of the video",
+            )
         first = min(numbers) if said.first is None else said.first
         rate = Decimal(repr(said.rate_hz))
         start = Decimal(0) if video is None else Decimal(int(video.time_ns[0])) / 10**9
-        return _at_times(poses, [start + Decimal(n - first) / rate for n in numbers], video, str(statement.path))
+        seconds = [start + Decimal(n - first) / rate for n in numbers]
+        moments = _at_times(poses, seconds, video, str(statement.path))
+        return moments if said.first is None else replace(moments, zero_ns=0)
     if video is None:
         raise InputError(
             poses.path,

@@ -55,7 +55,13 @@ def open_named(ref: RecordingRef, scene: Scene, statement: Statement, poses: Nam
     trajectory = trajectory_upright(trajectory, said.pose_quarter_turns_cw)
     trajectory = trajectory_upright(trajectory, placement.quarter_turns_cw[Placed.TRAJECTORY])
     sound_path = choose_file(scene, scene.sounds, said.sound, "sound")
-    heard = hear(statement.path, rig_file, placement, sound_path=sound_path, video_path=video_path)
+    start_ns = None if video is not None else moments.zero_ns
+    heard = hear(statement.path, rig_file, placement, sound_path=sound_path, video_path=video_path, start_ns=start_ns)
+    if video is None and sound_path is not None and start_ns is None:
+        file_notes.append(
+            f"{sound_path}: sound is taken to begin with the first picture that has a pose; pictures.first with "
+            "rate_hz says which picture it begins with, time.sound_offset_s moves it"
+        )
     notes = [*pictures.notes, *poses.notes, *file_notes, *moments.notes, *placement.notes, *pose_notes, *heard.notes]
     if rig_file.licence is None:
         notes.append(f"{statement.path}: no licence stated; the rows say {UNSTATED_LICENCE!r}")

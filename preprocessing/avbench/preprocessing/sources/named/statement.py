@@ -145,6 +145,10 @@ def read_statement(rigs: tuple[Path, ...], own: Path, tables: Tables = NAMED_FIE
     )
     if pictures.step == 0:
         raise fields.error("pictures.step", "0", "frames from one number to the next, 1 or more")
+    if pictures.step is not None and pictures.first is None:
+        raise fields.error(
+            "pictures.first", "nothing beside step", "the number that means the first frame of the video"
+        )
     if pictures.rate_hz is not None and not 1e-3 <= pictures.rate_hz <= 1e5:
         raise fields.error("pictures.rate_hz", f"{pictures.rate_hz:g}", "pictures a second")
     if pictures.pixel_centre not in (None, 0.0, 0.5):
