@@ -204,11 +204,11 @@ def _named_scenes(folder: Path) -> None:
         np.savetxt(folder / "posed" / f"frame-{n}.pose.txt", true_pose(n))
     with_camera = NAMED_RIG + RIG[RIG.index("[camera]") : RIG.index("[trajectory]")]
     (folder / "posed" / "rig.toml").write_text(with_camera, encoding="utf-8")
-    write_clip(folder / "epic" / "P01.mp4", frames=NAMED_FRAMES)
+    write_clip(folder / "epic" / "P01_01.mp4", frames=NAMED_FRAMES)
     (folder / "epic" / "rig.toml").write_text("[pictures]\nfirst = 1\n", encoding="utf-8")
     opencv = {"model": "OPENCV", "width": WIDTH_PX, "height": HEIGHT_PX, "params": [*camera[2:], 0.01, 0.0, 0.0, 0.0]}
     images = {f"frame_{n + 1:010d}.jpg": pose for n, pose in enumerate(world_camera)}
-    _json(folder / "epic" / "P01.json", {"camera": opencv, "images": images})
+    _json(folder / "epic" / "P01_01.json", {"camera": opencv, "images": images})
 
 
 def _json(path: Path, document: Any) -> None:
@@ -429,7 +429,7 @@ TARGETS = (
     _named("pose file", "posed/frame-3.pose.txt", TEXT, 3),
     _named("picture", "posed/frame-0.color.png", ANY, 2),
     _named("rig of pictures", "posed/rig.toml", TEXT, 4),
-    _named("epic fields", "epic/P01.json", JSON, 6),
+    _named("epic fields", "epic/P01_01.json", JSON, 6),
     _named("record3d", "record3d/metadata.json", JSON, 5),
 )
 

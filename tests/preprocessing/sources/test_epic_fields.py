@@ -113,3 +113,11 @@ def test_bad_files_are_one_line(tmp_path: Path, content: Any, message: str) -> N
     with pytest.raises(AvbenchError, match=message) as error:
         open_only(scene(tmp_path, content, rig=RIG + "[pictures]\nfirst = 1\n"))
     assert "\n" not in str(error.value)
+
+
+def test_a_file_cut_off_anywhere_is_named(tmp_path: Path) -> None:
+    whole = (scene(tmp_path, document(counted()), rig=RIG + "[pictures]\nfirst = 1\n") / "P01_01.json").read_text()
+    for length in (0, 5, 20, len(whole) // 2, len(whole) - 1):
+        (tmp_path / "P01_01.json").write_text(whole[:length])
+        with pytest.raises(AvbenchError, match=r"P01_01\.json: found no.*expected poses of EPIC Fields"):
+            open_only(tmp_path)

@@ -10,6 +10,7 @@ not frame n - 1 of a video of 59.94 frames a second.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +34,7 @@ from avbench.preprocessing.sources.named.scene import Scene, files_below
 from avbench.preprocessing.sources.named.statement import Statement, read_statement
 
 _HEAD_BYTES = 4096
+_VIDEO_NAME = re.compile(r"P\d\d_\d+")
 _RATES_HZ = (60.0, 50.0)
 _NEAR = 0.002  # share by which a video's rate may differ from that of its pictures
 _QUATERNION_TOLERANCE = 1e-2
@@ -56,8 +58,14 @@ class _Fields:
 
 
 def evidence(files: list[Path]) -> list[Path]:
-    """Files with a camera of COLMAP and poses of pictures."""
-    return [path for path in files if path.suffix.lower() == ".json" and _looks_like(path)]
+    """Files with a camera of COLMAP and poses of pictures, or, damaged or not, of a name of EPIC-KITCHENS."""
+    videos = {path.with_suffix("") for path in files if role_of(path) is Role.VIDEO}
+    return [
+        path
+        for path in files
+        if path.suffix.lower() == ".json"
+        and (_looks_like(path) or (_VIDEO_NAME.fullmatch(path.stem) and path.with_suffix("") in videos))
+    ]
 
 
 def _looks_like(path: Path) -> bool:
