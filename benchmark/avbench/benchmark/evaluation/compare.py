@@ -64,7 +64,7 @@ def compare_saved(
     )
     shared, left_out = shared_conditions(answered_a, answered_b, conditions)
     _refuse_other_recipes(a, b, shared)
-    columns = [*LABEL_COLUMNS, "group_id", "pose_sigma_deg", *needed_columns(sources)]
+    columns = [*LABEL_COLUMNS, "group_id", "pose_source", "pose_sigma_deg", *needed_columns(sources)]
     table = dataset.table(split, list(dict.fromkeys(columns)))
     for run in (a, b):
         check_known(run.predictions, table.column("pair_id").to_pylist())
@@ -79,7 +79,14 @@ def compare_saved(
     errors_a, errors_b = ([run.errors(name) for name in shared] for run in scored)
     sigma = LabelSigma.of(table.column("pose_sigma_deg").to_pylist(), table.column("direction_sigma_deg").to_pylist())
     found = compare_runs(
-        errors_a, errors_b, clusters, names=names, metrics=chosen, sigma=sigma, left_out=() if conditions else left_out
+        errors_a,
+        errors_b,
+        clusters,
+        names=names,
+        metrics=chosen,
+        sigma=sigma,
+        left_out=() if conditions else left_out,
+        pose_sources=sorted(set(table.column("pose_source").to_pylist())),
     )
     cut = cut_strata(table, sources)
     along = find_metrics(metrics or WHERE_METRICS)

@@ -13,7 +13,7 @@ from avbench.benchmark.report.score_table import metric_scale, metric_words
 from avbench.benchmark.report.views import Drawn, Panel
 from avbench.benchmark.scoring.bootstrap import Difference
 from avbench.benchmark.scoring.probe_file import DifferenceRecord
-from avbench.benchmark.tables.scores import difference_text, interval_notes
+from avbench.benchmark.tables.scores import UNCORRECTED, difference_text, interval_notes
 
 LOSS_METRICS = ("rotation.mean_deg", "direction.mean_deg", "total.auc@20")
 
@@ -142,4 +142,4 @@ def _cell(value: Difference | None) -> tuple[str, str]:
 def _notes(found: Sequence[ProbeResult]) -> list[str]:
     left_out = [f"{one.probe}: {one.left_out} pairs {one.why_not} are left out" for one in found if one.left_out]
     shown = [value.estimate for one in found for values in (one.loss, one.harm) for value in values.values()]
-    return [*left_out, *interval_notes(shown)]
+    return [*left_out, f"losses and harms: {UNCORRECTED}", *interval_notes(shown)]

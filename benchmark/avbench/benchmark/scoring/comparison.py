@@ -10,7 +10,7 @@ set in relation to B's, the named baseline.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,10 +20,11 @@ from avbench.benchmark.predictions.file import CLEAN_CONDITION
 from avbench.benchmark.scoring.bootstrap import CONFIDENCE, Clusters, Difference, Estimate
 from avbench.benchmark.scoring.errors import ErrorTable
 from avbench.benchmark.scoring.families import LEVEL, PairedRow, tested_differences
-from avbench.benchmark.scoring.label_noise import LabelSigma, Wins, wins
+from avbench.benchmark.scoring.label_noise import LabelSigma, Wins, perfect_scores, wins
 from avbench.benchmark.scoring.metric import HEADLINES, Metric, Quantity, all_metrics, find_metrics
 from avbench.benchmark.scoring.robustness import Robustness, robustness
 from avbench.benchmark.scoring.statistics.effective_groups import effective_groups, largest_share
+from avbench.benchmark.scoring.statistics.label_noise import NoiseFloor
 from avbench.preprocessing.base.errors import InputError
 
 ROBUSTNESS_METRICS = ("rotation.mean_deg", "direction.mean_deg", "total.mean_deg")
@@ -118,6 +119,9 @@ class Comparison:
         win_counts: One per condition and kind of error.
         robustness: By name of a mean error; empty where no corruption was answered by both.
         left_out: Conditions that only one of the two answered.
+        perfect: What a perfect model would score on these labels, by name of the metric, under the first condition; of
+            labels whose noise is known.
+        pose_sources: How the poses of the labels were made.
     """
 
     name_a: str
@@ -134,6 +138,8 @@ class Comparison:
     win_counts: tuple[WinCount, ...]
     robustness: Mapping[str, Robustness]
     left_out: tuple[str, ...]
+    perfect: Mapping[str, NoiseFloor] = field(default_factory=dict)
+    pose_sources: tuple[str, ...] = ()
 
     @property
     def can_decide(self) -> bool:
@@ -158,6 +164,8 @@ class Comparison:
             "wins": [count.to_json() for count in self.win_counts],
             "robustness": {name: found.to_json() for name, found in self.robustness.items()},
             "left_out_conditions": list(self.left_out),
+            "perfect_model": {name: asdict(found) for name, found in self.perfect.items()},
+            "pose_sources": list(self.pose_sources),
         }
 
 
@@ -198,6 +206,7 @@ def compare_runs(
     metrics: Sequence[Metric] | None = None,
     sigma: LabelSigma | None = None,
     left_out: Sequence[str] = (),
+    pose_sources: Sequence[str] = (),
 ) -> Comparison:
     """Compare two runs condition by condition.
 
@@ -209,6 +218,7 @@ def compare_runs(
         metrics: What is compared, None for the headlines. Together with the conditions they are the family of the
             correction: fewer rows, less correction, so choose them before looking.
         sigma: The uncertainty of the labels, None where it is not known.
+        pose_sources: How the poses of the labels were made, to be shown.
         left_out: Conditions that only one run answered, to be printed.
 
     Raises:
@@ -268,6 +278,8 @@ def compare_runs(
         win_counts=tuple(counts),
         robustness=run_robustness(errors_a, errors_b, clusters),
         left_out=tuple(left_out),
+        perfect={} if sigma is None else perfect_scores(errors_a[0], chosen, sigma),
+        pose_sources=tuple(pose_sources),
     )
 
 

@@ -5,15 +5,26 @@ Sigmas of the pair row are standard deviations about each axis: three of a rotat
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from avbench.benchmark.scoring.bootstrap import Clusters, Estimate, sample
-from avbench.benchmark.scoring.metric import Quantity
-from avbench.benchmark.scoring.statistics.label_noise import tie_width
+from avbench.benchmark.scoring.errors import ErrorTable
+from avbench.benchmark.scoring.metric import Metric, Quantity
+from avbench.benchmark.scoring.statistics.label_noise import (
+    DIRECTION_AXES,
+    ROTATION_AXES,
+    NoiseFloor,
+    noise_floor,
+    perfect_errors,
+    repetitions_for,
+    tie_width,
+)
 from avbench.preprocessing.base.geometry import FloatArray
 
 TIE_PROBABILITY = 0.95
@@ -52,6 +63,52 @@ class LabelSigma:
             Quantity.TOTAL: np.maximum(rotation, direction),
             Quantity.METRIC_TRANSLATION: np.zeros_like(rotation),
         }[quantity]
+
+
+def perfect_scores(
+    errors: ErrorTable, metrics: Sequence[Metric], sigma: LabelSigma, *, seed: int = 0
+) -> dict[str, NoiseFloor]:
+    """What a perfect model would score on these labels, by name of the metric.
+
+    Over the pairs that a metric scores and whose label knows its sigma; labels of different pairs are taken to be off
+    independently. A metric of no such pair, or of labels without noise, is left out, as are metres.
+
+    Args:
+        errors: The errors of the condition, which say what pairs are scored.
+        metrics: Which metrics.
+        sigma: The uncertainty of the labels.
+        seed: Of the labels that are drawn.
+    """
+    known = {
+        Quantity.ROTATION: ~np.isnan(sigma.rotation_deg),
+        Quantity.DIRECTION: ~np.isnan(sigma.direction_deg),
+        Quantity.TOTAL: ~np.isnan(sigma.rotation_deg) & ~np.isnan(sigma.direction_deg),
+    }
+    found: dict[str, NoiseFloor] = {}
+    drawn: dict[Quantity, FloatArray] = {}
+    for metric in metrics:
+        quantity = metric.quantity
+        if quantity not in known:
+            continue
+        if quantity not in drawn:
+            drawn[quantity] = _perfect_errors(quantity, sigma, known[quantity] & ~np.isnan(errors.of(quantity)), seed)
+        if drawn[quantity].any():
+            found[metric.name] = noise_floor(drawn[quantity], partial(_score_of, metric))
+    return found
+
+
+def _score_of(metric: Metric, errors: FloatArray) -> float:
+    return metric.statistic(errors, np.zeros(len(errors), dtype=np.int64), 1).point
+
+
+def _perfect_errors(quantity: Quantity, sigma: LabelSigma, chosen: NDArray[np.bool_], seed: int) -> FloatArray:
+    random, repetitions = np.random.default_rng(seed), repetitions_for(int(chosen.sum()))
+    if quantity is Quantity.ROTATION:
+        return perfect_errors(sigma.rotation_deg[chosen], ROTATION_AXES, repetitions, random)
+    direction = perfect_errors(sigma.direction_deg[chosen], DIRECTION_AXES, repetitions, random)
+    if quantity is Quantity.DIRECTION:
+        return direction
+    return np.maximum(direction, perfect_errors(sigma.rotation_deg[chosen], ROTATION_AXES, repetitions, random))
 
 
 @dataclass(frozen=True)

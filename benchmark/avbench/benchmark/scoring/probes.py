@@ -11,7 +11,7 @@ is over the pairs to which the probe can be applied, the same pairs on both side
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,10 +21,11 @@ from avbench.benchmark.conditions.probes.probe import KIND, PROBES_VERSION, SUMM
 from avbench.benchmark.data.pair import Modality
 from avbench.benchmark.models.entry import ModelEntry
 from avbench.benchmark.predictions.file import CLEAN_CONDITION, Predictions, Status
-from avbench.benchmark.scoring.bootstrap import CONFIDENCE, Clusters, Difference, difference
+from avbench.benchmark.scoring.bootstrap import CONFIDENCE, Clusters, Difference, Estimate, Sampled, difference
 from avbench.benchmark.scoring.errors import ErrorTable
-from avbench.benchmark.scoring.metric import find_metrics
+from avbench.benchmark.scoring.metric import all_metrics, find_metrics
 from avbench.benchmark.scoring.score import ScoredRun
+from avbench.benchmark.scoring.statistics.simultaneous import simultaneous_intervals
 
 WORST_BY = "rotation.mean_deg"
 """The metric by which the most harmful lie is named: every pair has a rotation error."""
@@ -81,16 +82,24 @@ class ProbeReport:
         model: The model.
         listens: Whether it says that it looks at sound; if not, it was given none.
         probes: In the order of `Probe`.
+        largest_harm: Harm of the lie that harms most, by the mean rotation error, with an interval that holds for all
+            lies together and so for the largest of them; None where no lie could be told.
     """
 
     model: str
     listens: bool
     probes: tuple[ProbeLoss, ...]
+    largest_harm: Estimate | None
 
     @property
     def reliance(self) -> Losses:
         """What is lost when the sound is gone; empty where no pair has sound."""
         return next(probe.loss for probe in self.probes if probe.probe is Probe.MUTE)
+
+    @property
+    def lies(self) -> int:
+        """How many lies could be told: of so many the largest harm is the largest."""
+        return sum(WORST_BY in found.harm for found in self.probes)
 
     @property
     def worst_lie(self) -> ProbeLoss | None:
@@ -107,8 +116,12 @@ class ProbeReport:
             "probes_version": PROBES_VERSION,
             "confidence": CONFIDENCE,
             "losses_are": "positive is worse, for errors and for AUC alike",
+            "intervals_are": "each for itself, not corrected for their number; that of largest_harm is for all lies",
             "reliance": _losses_json(self.reliance),
-            "worst_lie": None if worst is None else {"probe": str(worst.probe), "harm": _losses_json(worst.harm)},
+            "worst_lie": None
+            if worst is None
+            else {"probe": str(worst.probe), "harm": _losses_json(worst.harm), "of_lies": self.lies},
+            "largest_harm": None if self.largest_harm is None else self.largest_harm.to_json(),
             "probes": [probe.to_json() for probe in self.probes],
         }
 
@@ -131,11 +144,15 @@ def score_probes(
     def part(condition: str, applied: NDArray[np.bool_]) -> ErrorTable:
         return parts.setdefault((condition, applied.tobytes()), run.errors(condition).only(applied))
 
-    found = []
+    found, harms = [], []
+    worst_by = all_metrics()[WORST_BY]
     for plan in plans:
         applied = np.array([name in plan.pair_ids for name in run.labels.pair_id], dtype=np.bool_)
         probed = part(plan.condition.name, applied)
         lies = KIND[plan.probe] is ProbeKind.LIES
+        if lies and applied.any():
+            silent = part(silence, applied)
+            harms.append(probed.sampled(worst_by, run.clusters).minus(silent.sampled(worst_by, run.clusters)))
         found.append(
             ProbeLoss(
                 probe=plan.probe,
@@ -148,7 +165,24 @@ def score_probes(
                 harm=_losses(probed, part(silence, applied), run.clusters) if lies and applied.any() else {},
             )
         )
-    return ProbeReport(entry.name, Modality.AUDIO in entry.modalities, tuple(found))
+    return ProbeReport(entry.name, Modality.AUDIO in entry.modalities, tuple(found), largest_of(harms))
+
+
+def largest_of(harms: Sequence[Sampled]) -> Estimate | None:
+    """The largest of several harms, with its simultaneous interval where all of them have one."""
+    if not harms:
+        return None
+    estimates = [harm.estimate for harm in harms]
+    worst = max(range(len(harms)), key=lambda number: estimates[number].value)
+    told = estimates[worst]
+    drawn = np.stack([harm.drawn for harm in harms], axis=1)
+    drawn = drawn[np.isfinite(drawn).all(axis=1)]
+    if any(one.low is None for one in estimates) or not len(drawn):
+        return replace(told, low=None, high=None)
+    factor = max(harm.factor for harm in harms)
+    low, high = simultaneous_intervals(np.array([harm.point for harm in harms]), drawn, factor)
+    bounds = harms[worst].bounds
+    return replace(told, low=max(float(low[worst]), bounds[0]), high=min(float(high[worst]), bounds[1]))
 
 
 def _losses(worse: ErrorTable, base: ErrorTable, clusters: Clusters) -> Losses:

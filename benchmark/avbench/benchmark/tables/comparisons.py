@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from avbench.benchmark.data.origin import SIMULATED
 from avbench.benchmark.scoring.bootstrap import Estimate
 from avbench.benchmark.scoring.breakdown import StratumDifference
 from avbench.benchmark.scoring.comparison import Comparison
@@ -128,8 +129,28 @@ def _win_table(found: Comparison) -> Table:
         "Pair by pair",
         ("condition", "error", f"{found.name_a} better", "ties", f"{found.name_b} better", f"{found.name_a} wins %"),
         rows,
-        ("ties: errors closer than the label's own standard uncertainty, where it is known; they count half",),
+        (
+            "ties (half a win): errors within 3.92 sigma of each other, as of equally good models in 95 % of cases",
+            *_noise_notes(found),
+        ),
     )
+
+
+def _noise_notes(found: Comparison) -> list[str]:
+    """What a perfect model would score, and who could share the noise of the labels."""
+    if not found.perfect:
+        return []
+    scores = ", ".join(
+        f"{name} {floor.value:.2f} [{floor.low:.2f}, {floor.high:.2f}]" for name, floor in found.perfect.items()
+    )
+    lines = [f"a perfect model would score on these labels, from their sigma: {scores}"]
+    sources = [source for source in found.pose_sources if source != SIMULATED]
+    if sources:
+        lines.append(
+            f"poses of the labels are by {', '.join(sources)}: a model that errs as they do, of the same pictures or "
+            "trained on such poses, scores better than one that is closer to the truth"
+        )
+    return lines
 
 
 def _robustness_tables(found: Comparison) -> list[Table]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from avbench.benchmark.conditions.probes.probe import KIND, ProbeKind
+from avbench.benchmark.scoring.bootstrap import Difference
 from avbench.benchmark.scoring.probes import WORST_BY, Losses, ProbeLoss, ProbeReport
-from avbench.benchmark.tables.scores import difference_text, interval_notes, text_table
+from avbench.benchmark.tables.scores import UNCORRECTED, difference_text, interval_notes, text_table
 
 _SHOWN = ("rotation.mean_deg", "direction.mean_deg", "total.auc@20")
 
@@ -32,15 +33,19 @@ def _notes(report: ProbeReport) -> list[str]:
     if report.reliance:
         lines.append(f"audio reliance (mute - clean), mean rotation: {_told(report.reliance)}")
     worst = report.worst_lie if report.listens else None
-    if worst is not None:
-        lines.append(f"largest harm (lie - mute), mean rotation: {_told(worst.harm)} by {worst.probe}")
+    if worst is not None and report.largest_harm is not None:
+        told = difference_text(Difference(report.largest_harm, None))
+        lines.append(
+            f"largest harm (lie - mute), mean rotation: {told}° by {worst.probe}; an interval for the largest of "
+            f"{report.lies} lies"
+        )
     for found in report.probes:
         if found.left_out:
             lines.append(f"{found.probe}: {found.left_out} pairs {found.why_not} are left out")
         if found.median_shift_s is not None:
             lines.append(f"{found.probe}: shifted by {found.median_shift_s:.2f} s in the median")
     shown = [losses[name].estimate for probe in report.probes for losses in (probe.loss, probe.harm) for name in losses]
-    return lines + interval_notes(shown)
+    return [*lines, f"the other intervals: {UNCORRECTED}", *interval_notes(shown)]
 
 
 def _told(losses: Losses) -> str:

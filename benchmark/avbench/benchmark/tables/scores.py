@@ -12,6 +12,8 @@ from avbench.benchmark.scoring.score import Score
 from avbench.preprocessing.base.escape import markdown_text
 
 _NOTHING = "-"
+UNCORRECTED = "each interval is for itself, not corrected for their number"
+"""Said of a table whose intervals are a family that nothing corrects."""
 
 
 def text_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -144,7 +146,9 @@ def headline_row(model: str, score: Score) -> list[str]:
 
 def headline_notes(scores: Sequence[Score]) -> list[str]:
     """What a reader must know about the intervals of a score table."""
-    return interval_notes([entry.estimates[name] for entry in scores for _, name in _HEADLINES])
+    changes = sum(entry.change_from_clean is not None for entry in scores)
+    family = [f"@20 - clean: {changes} changes, {UNCORRECTED}"] if changes > 1 else []
+    return [*family, *interval_notes([entry.estimates[name] for entry in scores for _, name in _HEADLINES])]
 
 
 _FURTHER = (

@@ -66,15 +66,6 @@ def noise_floor(errors: FloatArray, score: Callable[[FloatArray], float]) -> Noi
     return NoiseFloor(value, value - spread, value + spread, errors.shape[1])
 
 
-def beyond_noise(errors: FloatArray, sigma_deg: FloatArray, axes: int, *, probability: float = 0.95) -> FloatArray:
-    """(N,) 1 where an error is larger than a perfect model's would be with this probability, 0 elsewhere.
-
-    NaN where the error or the sigma is.
-    """
-    limit = sigma_deg * np.sqrt(2 * special.gammaincinv(axes / 2, probability))
-    return np.where(np.isnan(errors) | np.isnan(limit), np.nan, (errors > limit).astype(np.float64))
-
-
 def tie_width(
     sigma_deg: FloatArray,
     answers: tuple[FloatArray, FloatArray, FloatArray] | None = None,
