@@ -73,6 +73,13 @@ if TYPE_CHECKING:
     help="Layout of the source, where several could be meant.  [default: by what lies in it]",
 )
 @click.option(
+    "--check-poses",
+    type=click.Choice(["refuse", "note", "off"]),
+    default="refuse",
+    show_default=True,
+    help="Where the pictures contradict the poses: refuse the recording, note it, or do not compare them.",
+)
+@click.option(
     "--splits",
     default="train=0.8,val=0.1,test=0.1",
     show_default=True,

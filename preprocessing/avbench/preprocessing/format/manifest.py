@@ -23,6 +23,32 @@ MANIFEST_VERSION = "1"
 
 
 @dataclass(frozen=True)
+class PoseCheckRecord:
+    """What the comparison of a recording's poses with its pictures found.
+
+    Attributes:
+        finding: "right", "rotations_right" (directions could not be compared), "other_reading", "unexplained",
+            "too_little" (the pictures show too little) or "off".
+        readings: Readings of the poses that fit, in words, where the stated one does not.
+        not_told_apart: Readings that the pictures cannot tell from the stated one.
+        pairs: Pairs of pictures that were compared.
+        parallax_share: Share of them that show a direction of translation, None without pairs.
+        motion_deg: Mean rotation of these pairs, None without any.
+        rotation_residual_deg: Mean angle between label and pictures, None without pairs.
+        direction_residual_deg: Median angle between the directions of translation, None without any.
+    """
+
+    finding: Text
+    readings: tuple[str, ...] = ()
+    not_told_apart: tuple[str, ...] = ()
+    pairs: Count = 0
+    parallax_share: float | None = None
+    motion_deg: float | None = None
+    rotation_residual_deg: float | None = None
+    direction_residual_deg: float | None = None
+
+
+@dataclass(frozen=True)
 class PreparedRecording:
     """The rows made from one recording, wherever they lie.
 
@@ -41,6 +67,7 @@ class PreparedRecording:
         sound: Channels and format in words, or "none".
         candidates: What became of the pairs of frames whose gap is in the asked range, by reason.
         notes: Lines that a user should see.
+        pose_check: What the pictures say of the poses, None in data sets that were made before they were asked.
     """
 
     recording_id: Text
@@ -57,6 +84,7 @@ class PreparedRecording:
     sound: str
     candidates: Mapping[str, Count]
     notes: tuple[str, ...]
+    pose_check: PoseCheckRecord | None = None
 
 
 @dataclass(frozen=True)
@@ -209,7 +237,7 @@ def read_manifest(folder: Path) -> Manifest | None:
     return manifest
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _RecordingEntry(PreparedRecording):
     """A packed recording as it is stored: flat."""
 

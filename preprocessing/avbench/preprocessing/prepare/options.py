@@ -15,8 +15,9 @@ from avbench.preprocessing.base.progress import LineBar
 from avbench.preprocessing.format.picture import PictureFormat
 from avbench.preprocessing.prepare.assembly import PackSettings
 from avbench.preprocessing.prepare.pipeline import PrepareResult, prepare
-from avbench.preprocessing.prepare.recording_part import Outcome, PrepareSettings
+from avbench.preprocessing.prepare.recording_part import CheckSettings, Outcome, PrepareSettings
 from avbench.preprocessing.prepare.splits import parse_fractions
+from avbench.preprocessing.recording.pose_convention import PoseCheckMode
 from avbench.preprocessing.rows.choose import PairSettings, Sampling
 from avbench.preprocessing.rows.make import AudioMode, RowSettings
 from avbench.preprocessing.sources.common.ref import Layout, SourceOptions
@@ -46,6 +47,7 @@ class PrepareOptions:
         layout: Layout of the source, where several could be meant.
         splits: Shares of groups by split, such as "train=0.8,val=0.1,test=0.1".
         split: Put everything into this split.
+        check_poses: What to do where the pictures contradict the poses: "refuse", "note" or "off".
         seed: Seed of the pairs and the splits.
         shard_mb: Size of a shard in megabytes.
         jobs: Worker processes; None for one a processor.
@@ -67,6 +69,7 @@ class PrepareOptions:
     pose_tolerance: float = 0.005
     trajectory: str | os.PathLike[str] | None = None
     layout: str | None = None
+    check_poses: str = "refuse"
     splits: str = "train=0.8,val=0.1,test=0.1"
     split: str | None = None
     seed: int = 0
@@ -99,6 +102,7 @@ class PrepareOptions:
                 max_pose_gap_s=self.max_pose_gap,
                 pose_tolerance_s=self.pose_tolerance,
             ),
+            checks=CheckSettings(_choice("check_poses", self.check_poses, PoseCheckMode)),
         )
 
     def source(self) -> SourceOptions:

@@ -25,14 +25,16 @@ from avbench.preprocessing.base.source_code import files_sha256
 from avbench.preprocessing.format.manifest import PreparedRecording, Refusal
 from avbench.preprocessing.format.schema import SCHEMA_VERSION
 from avbench.preprocessing.format.shards import Span, payload_bytes, row_digest, rows_digest, write_rows
+from avbench.preprocessing.prepare.checked import check_recording
 from avbench.preprocessing.prepare.part_record import finish_part, finished_part
+from avbench.preprocessing.recording.pose_convention import PoseCheckMode
 from avbench.preprocessing.recording.recording import Recording, SoundSource
 from avbench.preprocessing.rows.choose import CandidateCounts, PairSettings, choose_pairs
 from avbench.preprocessing.rows.make import RowSettings, moments_of, pair_rows, pose_gap_notes, poses_of_frames
 from avbench.preprocessing.sources.common.ref import RecordingRef, SourceOptions
 from avbench.preprocessing.sources.find import open_recording
 
-CODECS = ("av", "opencv-python-headless", "simplejpeg", "soundfile", "projectaria-tools", "vrs")
+CODECS = ("av", "opencv-python-headless", "poselib", "simplejpeg", "soundfile", "projectaria-tools", "vrs")
 """Packages that decide which bytes a row gets; another version counts as other code."""
 
 ROW_ROOMS = ("checks", "media", "recording", "rows", "sources")
@@ -50,20 +52,36 @@ ROW_FILES = (
 
 
 @dataclass(frozen=True)
+class CheckSettings:
+    """What is checked of a recording.
+
+    Attributes:
+        poses: What to do where its pictures contradict its poses; a rig file that says something else goes first.
+    """
+
+    poses: PoseCheckMode = PoseCheckMode.REFUSE
+
+
+@dataclass(frozen=True)
 class PrepareSettings:
     """Everything a user can set that decides what is in a row.
 
     Attributes:
         pairs: How pairs are chosen.
         rows: How rows are made.
+        checks: What is checked first.
     """
 
     pairs: PairSettings = field(default_factory=PairSettings)
     rows: RowSettings = field(default_factory=RowSettings)
+    checks: CheckSettings = field(default_factory=CheckSettings)
 
     def as_json(self) -> dict[str, dict[str, Any]]:
         """The settings, nested by subject, in types that JSON keeps."""
-        return {"pairs": asdict(self.pairs), "rows": {key: _plain(value) for key, value in asdict(self.rows).items()}}
+        subjects = {"pairs": self.pairs, "rows": self.rows, "checks": self.checks}
+        return {
+            name: {key: _plain(value) for key, value in asdict(subject).items()} for name, subject in subjects.items()
+        }
 
 
 def _plain(value: Any) -> Any:
@@ -226,6 +244,9 @@ def _make_part(task: Task, key: str, part: Path, noted: list[str]) -> PreparedRe
     choice = choose_pairs(moments, task.settings.pairs, recording.recording_id)
     if choice.counts.chosen == 0:
         raise _no_pairs(recording, choice.counts, task.settings)
+    checked = check_recording(recording, task.settings.checks.poses, task.settings.rows)
+    if checked.note is not None:
+        noted.append(checked.note)
     digests: list[str] = []
     sizes: list[int] = []
     damage: list[InputError] = []
@@ -245,7 +266,7 @@ def _make_part(task: Task, key: str, part: Path, noted: list[str]) -> PreparedRe
     if damage and rows == 0:
         part.unlink()
         raise damage[0]
-    notes = [*recording.notes, *pose_gap_notes(recording, task.settings.rows)]
+    notes = [*noted, *pose_gap_notes(recording, task.settings.rows)]
     if damage:
         lost = choice.counts.chosen - rows
         notes.append(
@@ -266,6 +287,7 @@ def _make_part(task: Task, key: str, part: Path, noted: list[str]) -> PreparedRe
         sound=_sound_in_words(recording.sound),
         candidates=asdict(choice.counts),
         notes=tuple(_without_root(note, task.ref) for note in notes),
+        pose_check=checked.record,
     )
     # Written last: a part without its record is one that was not finished.
     finish_part(part, prepared)

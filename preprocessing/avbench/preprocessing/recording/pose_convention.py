@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from avbench.preprocessing.base.geometry import FloatArray, invert_transform, make_transform
+from avbench.preprocessing.base.geometry import FloatArray, axis_rotation, invert_transform, make_transform
 from avbench.preprocessing.recording.recording import Scale
 
 
@@ -59,6 +59,14 @@ class TimeUnit(StrEnum):
         return {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}[self.value]
 
 
+class PoseCheckMode(StrEnum):
+    """What to do where the pictures of a recording contradict its poses."""
+
+    REFUSE = "refuse"  # refuse the recording
+    NOTE = "note"  # say it and go on
+    OFF = "off"  # do not compare them
+
+
 @dataclass(frozen=True, eq=False)
 class TrajectoryConvention:
     """How the numbers of a trajectory file are to be understood.
@@ -82,6 +90,7 @@ class TrajectoryConvention:
             frame of the video.
         T_body_camera: (4, 4) camera-to-body in metres, for trajectories of a device or IMU.
         up_world: (3,) the direction against gravity in the file's world axes.
+        check_poses: What to do where the pictures contradict the poses; None: what the command says.
     """
 
     transform: PoseTransform | None = None
@@ -100,6 +109,7 @@ class TrajectoryConvention:
     first_pose_at_first_frame: bool = False
     T_body_camera: FloatArray | None = field(default=None)
     up_world: FloatArray | None = field(default=None)
+    check_poses: PoseCheckMode | None = None
 
     @property
     def unit_m(self) -> float:
@@ -133,6 +143,46 @@ def camera_to_world(poses: FloatArray, transform: PoseTransform, convention: Tra
         T = T @ np.asarray(convention.T_body_camera, dtype=np.float64)
     mirror = _world_mirror(convention.axes)
     return make_transform(mirror @ T[..., :3, :3] @ _FROM_OPENCV[convention.axes], T[..., :3, 3] @ mirror.T)
+
+
+@dataclass(frozen=True, eq=False)
+class PoseStatement:
+    """What was stated of the poses of a recording, so that another reading of the same numbers can be tried.
+
+    Attributes:
+        transform: What the poses are.
+        convention: The rest; its axes, `T_body_camera`, `frames_from` and offset are used here.
+        quarter_turns_cw: Clockwise quarter turns from the axes of the poses to those of the upright picture.
+        picture_quarter_turns_cw: Clockwise quarter turns from the stored picture to the upright one.
+        has_quaternions: Whether rotations were given as quaternions.
+        columns_named: Whether the file or the rig file names the columns.
+        counts_frames: Whether poses were given by the number of a frame.
+        in_rig_file: Whether a rig file states it, so that a user can change it there.
+    """
+
+    transform: PoseTransform = PoseTransform.WORLD_CAMERA
+    convention: TrajectoryConvention = field(default_factory=TrajectoryConvention)
+    quarter_turns_cw: int = 0
+    picture_quarter_turns_cw: int = 0
+    has_quaternions: bool = True
+    columns_named: bool = False
+    counts_frames: bool = False
+    in_rig_file: bool = False
+
+
+def poses_of_file(T_world_camera: FloatArray, statement: PoseStatement) -> FloatArray:
+    """The poses (N, 4, 4) as the file gives them, in metres, from (N, 4, 4) in axes of the upright picture.
+
+    The inverse of `camera_to_world`, and of the turn to the upright picture.
+    """
+    mirror = _world_mirror(statement.convention.axes)
+    from_opencv = _FROM_OPENCV[statement.convention.axes]
+    upright_file = axis_rotation("z", 90.0 * statement.quarter_turns_cw).round()
+    rotation = mirror.T @ T_world_camera[..., :3, :3] @ upright_file @ from_opencv.T
+    T = make_transform(rotation, T_world_camera[..., :3, 3] @ mirror)
+    if statement.convention.T_body_camera is not None:
+        T = T @ invert_transform(np.asarray(statement.convention.T_body_camera, dtype=np.float64))
+    return invert_transform(T) if statement.transform.is_from_world else T
 
 
 def world_vector(vector: FloatArray, axes: CameraAxes) -> FloatArray:

@@ -9,13 +9,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avbench.preprocessing.base.errors import InputError
 from avbench.preprocessing.base.geometry import FloatArray
+
+if TYPE_CHECKING:
+    from avbench.preprocessing.recording.pose_convention import PoseStatement
 
 
 class Scale(StrEnum):
@@ -251,6 +254,7 @@ class Recording:
         split: The split the source itself asks for, None to let `prepare` choose by group.
         sync_offset_ns: What was added to the sound's own times to bring them onto the recording's clock.
         sync_sigma_ns: Standard uncertainty of that, None where unknown.
+        poses_stated: What was stated of the poses, None where they are camera-to-world by their kind.
         notes: Lines a user should see about this recording.
     """
 
@@ -268,4 +272,5 @@ class Recording:
     split: str | None = None
     sync_offset_ns: int = 0
     sync_sigma_ns: int | None = None
+    poses_stated: PoseStatement | None = None
     notes: tuple[str, ...] = field(default=())

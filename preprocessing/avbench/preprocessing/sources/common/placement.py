@@ -73,6 +73,7 @@ class Placement:
         video: The pictures, in the axes of `camera`.
         camera: Their intrinsics, and the turn that is still to be made.
         quarter_turns_cw: By table, the clockwise quarter turns from the axes of its numbers to upright ones.
+        picture_quarter_turns_cw: Clockwise quarter turns from the stored picture to the upright one.
         is_turned: Whether the upright picture is not the sensor's.
         notes: Lines a user should see.
     """
@@ -80,6 +81,7 @@ class Placement:
     video: Pictures
     camera: Camera
     quarter_turns_cw: Mapping[Placed, int]
+    picture_quarter_turns_cw: int
     is_turned: bool
     notes: tuple[str, ...]
 
@@ -102,9 +104,8 @@ def place(rig_path: Path, rig: RigFile, video: Pictures) -> Placement:
     if turn == Orientation():
         _check_size(rig_path, rig, upright, AxesOf.UPRIGHT)
         _check_lens(rig_path, rig.camera, upright)
-        return Placement(
-            upright, rig.camera, dict.fromkeys(Placed, 0), is_turned=False, notes=_turn_notes(rig_path, rig, video)
-        )
+        notes = _turn_notes(rig_path, rig, video)
+        return Placement(upright, rig.camera, dict.fromkeys(Placed, 0), 0, is_turned=False, notes=notes)
     axes = _axes_of(rig_path, rig, upright, turn)
     turns = {table: turn.quarter_turns_cw if axes.get(table) is AxesOf.SENSOR else 0 for table in Placed}
     delivered = upright
@@ -115,12 +116,12 @@ def place(rig_path: Path, rig: RigFile, video: Pictures) -> Placement:
         camera = replace(camera, quarter_turns_cw=turn.quarter_turns_cw)
     _check_size(rig_path, rig, delivered, axes[Placed.CAMERA])
     _check_lens(rig_path, camera, delivered)
-    notes = [*_turn_notes(rig_path, rig, video)]
-    notes.append(
+    notes = (
+        *_turn_notes(rig_path, rig, video),
         f"{video.path}: {_reason(rig, upright, turn)}; axes as read: "
-        + ", ".join(f"{of} for [{table}]" for table, of in axes.items())
+        + ", ".join(f"{of} for [{table}]" for table, of in axes.items()),
     )
-    return Placement(delivered, camera, turns, is_turned=True, notes=tuple(notes))
+    return Placement(delivered, camera, turns, turn.quarter_turns_cw, is_turned=True, notes=notes)
 
 
 def _axes_of(rig_path: Path, rig: RigFile, upright: Pictures, turn: Orientation) -> dict[Placed, AxesOf]:

@@ -48,6 +48,7 @@
     # columns = ["t_s", "-", "tx", "ty", "tz", "qw", "qx", "qy", "qz"]   # of a file that does not name them
     # time_column = "frame"             # where several columns could give the time
     # frames_from = 1                   # number of the video's first frame in a column of frame numbers
+    # check_poses = "note"              # refuse, note or off: where the pictures contradict the poses
 
 Only the six numbers of `[camera]`, and `scale` where the trajectory has positions, must be there.
 """
@@ -65,7 +66,13 @@ from avbench.preprocessing.base.geometry import FloatArray, is_rotation, nearest
 from avbench.preprocessing.checks.array_geometry import implausible_positions
 from avbench.preprocessing.media.streams import StreamChoice
 from avbench.preprocessing.recording.picture_axes import AxesOf, PictureStatement, Placed
-from avbench.preprocessing.recording.pose_convention import CameraAxes, PoseTransform, TimeUnit, TrajectoryConvention
+from avbench.preprocessing.recording.pose_convention import (
+    CameraAxes,
+    PoseCheckMode,
+    PoseTransform,
+    TimeUnit,
+    TrajectoryConvention,
+)
 from avbench.preprocessing.recording.recording import (
     AmbisonicConvention,
     ArrayKind,
@@ -110,6 +117,7 @@ FIELDS: Tables = {
         "world_up",
         "up_source",
         "axes_of",
+        "check_poses",
     ),
 }
 """All fields by table; the first table is the top of the file."""
@@ -328,6 +336,7 @@ def _convention(fields: RigFields) -> TrajectoryConvention:
         first_pose_at_first_frame=first_pose is not None,
         T_body_camera=_rigid(fields, "trajectory.T_body_camera"),
         up_world=_direction(fields, "trajectory.world_up"),
+        check_poses=fields.choice("trajectory.check_poses", PoseCheckMode),
     )
 
 

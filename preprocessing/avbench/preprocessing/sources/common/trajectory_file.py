@@ -44,6 +44,7 @@ from avbench.preprocessing.base.geometry import (
 )
 from avbench.preprocessing.checks.trajectory import check_order_of_quaternions, check_positions, check_speeds
 from avbench.preprocessing.recording.pose_convention import (
+    PoseStatement,
     PoseTransform,
     TrajectoryConvention,
     camera_to_world,
@@ -67,11 +68,13 @@ class TrajectoryFile:
     Attributes:
         trajectory: The poses.
         up_camera: ((N,) times, (N, 3) unit vectors against gravity in OpenCV camera axes), None without such columns.
+        stated: What was stated of the poses.
         notes: What a user should know about how the file was read, one line each.
     """
 
     trajectory: Trajectory
     up_camera: tuple[NDArray[np.int64], FloatArray] | None
+    stated: PoseStatement
     notes: tuple[str, ...] = ()
 
 
@@ -124,7 +127,15 @@ def read_trajectory_file(
     notes += check_speeds(path, trajectory, convention)
     notes += check_positions(path, position, scale, has_lever=convention.T_body_camera is not None)
     notes += _order_notes(table, transform, convention, trajectory)
-    return TrajectoryFile(trajectory, _up_camera(table, convention), (*table.notes, *notes))
+    stated = PoseStatement(
+        transform,
+        convention,
+        has_quaternions=columns.matrix is None,
+        columns_named=table.named,
+        counts_frames=columns.time is None and columns.frame is not None,
+        in_rig_file=True,
+    )
+    return TrajectoryFile(trajectory, _up_camera(table, convention), stated, (*table.notes, *notes))
 
 
 def _order_notes(

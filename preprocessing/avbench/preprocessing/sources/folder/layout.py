@@ -84,6 +84,11 @@ def open_ref(ref: RecordingRef) -> Recording:
         split=rig_file.split,
         sync_offset_ns=rig_file.sound_offset_ns,
         sync_sigma_ns=rig_file.sync_sigma_ns,
+        poses_stated=replace(
+            poses.stated,
+            quarter_turns_cw=turns[Placed.TRAJECTORY],
+            picture_quarter_turns_cw=placement.picture_quarter_turns_cw,
+        ),
         notes=tuple(notes),
     )
 
