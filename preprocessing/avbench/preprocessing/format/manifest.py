@@ -31,6 +31,7 @@ class PoseCheckRecord:
             "too_little" (the pictures show too little) or "off".
         readings: Readings of the poses that fit, in words, where the stated one does not.
         not_told_apart: Readings that the pictures cannot tell from the stated one.
+        not_tested: Mistakes that would change the labels too little to be seen: "frame_offset", "focal".
         pairs: Pairs of pictures that were compared.
         parallax_share: Share of them that show a direction of translation, None without pairs.
         motion_deg: Mean rotation of these pairs, None without any.
@@ -41,6 +42,7 @@ class PoseCheckRecord:
     finding: Text
     readings: tuple[str, ...] = ()
     not_told_apart: tuple[str, ...] = ()
+    not_tested: tuple[str, ...] = ()
     pairs: Count = 0
     parallax_share: float | None = None
     motion_deg: float | None = None

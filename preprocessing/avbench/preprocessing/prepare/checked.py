@@ -71,6 +71,7 @@ def _record(recording: Recording, check: PoseCheck) -> PoseCheckRecord:
         finding=str(check.decision.finding),
         readings=tuple(fitting_readings(check, recording)),
         not_told_apart=tuple(str(kind) for kind in check.decision.not_told_apart),
+        not_tested=check.not_tested,
         pairs=check.pairs,
         parallax_share=round(check.with_parallax / check.pairs, 3) if check.pairs else None,
         motion_deg=check.motion_deg,

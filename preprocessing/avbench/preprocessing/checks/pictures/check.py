@@ -11,7 +11,7 @@ from avbench.preprocessing.base.geometry import FloatArray
 from avbench.preprocessing.checks.pictures.decision import Decision, Finding, Judged, decide
 from avbench.preprocessing.checks.pictures.evidence import MatchedPair, matched_pairs, motions, thinned
 from avbench.preprocessing.checks.pictures.frames import MOMENTS, choose_moments
-from avbench.preprocessing.checks.pictures.lenses import other_lenses
+from avbench.preprocessing.checks.pictures.lenses import FOCAL_STEP, other_lenses
 from avbench.preprocessing.checks.pictures.readings import (
     POSITION_KINDS,
     ROTATION_KINDS,
@@ -37,12 +37,13 @@ LONGEST_SHIFT_S = 0.5
 
 _FIRST_MOMENTS = 4
 _STEP_NS = 50_000_000
+_SHORTEST_STEP_NS = 10_000_000
+_TELLING_DEG = 0.35  # a change of the labels that stands out of the noise of two-view rotations
 _SAME_ROTATIONS_DEG = 0.3
 _STILL_PX = 0.5
 _FEW_PAIRS = 12
 _LENS_MATCHES = 200
-_FITS_DEG = 0.15
-"""No other reading can be named below a residual of 0.22 degrees."""
+_FITS_DEG = 0.15  # below 0.22 degrees no other reading can be named
 _FITS_SHARE = 0.08
 _RIVAL = 0.8
 _FITS_DIRECTION_DEG = 15.0
@@ -61,6 +62,8 @@ class PoseCheck:
         rotation_deg: Mean residual of their rotation as stated, each up to 10 degrees.
         direction_deg: Median residual of their direction as stated.
         best_rotation_deg: Mean residual of the rotation under the first of the readings that fit, None without any.
+        not_tested: What the pairs turn too little to tell: "frame_offset" (poses one frame early or late), "focal"
+            (a focal length that is wrong by 12 %).
         shift_px: Median shift of what is seen in both pictures of a pair, in pictures of at most 640 pixels.
     """
 
@@ -72,6 +75,7 @@ class PoseCheck:
     rotation_deg: float | None
     direction_deg: float | None
     best_rotation_deg: float | None
+    not_tested: tuple[str, ...]
     shift_px: float | None
 
     @property
@@ -151,8 +155,30 @@ def check_poses(recording: Recording, *, max_gap_ns: int, tolerance_ns: int) -> 
         rotation_deg=_known(stated.mean_rotation_deg),
         direction_deg=_known(stated.median_direction_deg),
         best_rotation_deg=best_deg,
+        not_tested=_not_tested(recorded, motion_deg),
         shift_px=shift_px,
     )
+
+
+def _not_tested(recorded: _Recorded, motion_deg: float) -> tuple[str, ...]:
+    """Mistakes that would change the labels of these pairs too little to be named."""
+    spacing_ns = _spacing_ns(recorded)
+    stated = recorded.labels(Hypothesis(Kind.STATED))
+    changes = [
+        mean_angle_between_deg(stated, recorded.labels(Hypothesis(Kind.TIME, shift)))
+        for shift in (-spacing_ns, spacing_ns)
+    ]
+    blind = []
+    if not np.nanmin([*changes, np.inf]) >= _TELLING_DEG or not np.isfinite(changes).any():
+        blind.append("frame_offset")
+    if not (FOCAL_STEP - 1.0) * motion_deg >= _TELLING_DEG:
+        blind.append("focal")
+    return tuple(blind)
+
+
+def _spacing_ns(recorded: _Recorded) -> int:
+    times = recorded.recording.frames.time_ns
+    return int(np.median(np.diff(times))) if len(times) > 1 else 0
 
 
 def _known(value: float) -> float | None:
@@ -165,9 +191,8 @@ def _judged(recorded: _Recorded) -> tuple[Scores, list[Judged]]:
     others = []
     for hypothesis in _hypotheses(recorded):
         labels = recorded.labels(hypothesis)
-        same = mean_angle_between_deg(stated_labels, labels) < _SAME_ROTATIONS_DEG
-        if hypothesis.kind is Kind.TIME and same:
-            continue
+        is_time = hypothesis.kind is Kind.TIME
+        same = not is_time and mean_angle_between_deg(stated_labels, labels) < _SAME_ROTATIONS_DEG
         others.append(Judged(hypothesis, scores(labels, recorded.views), same))
     return scores(stated_labels, recorded.views), others
 
@@ -177,10 +202,9 @@ def _hypotheses(recorded: _Recorded) -> list[Hypothesis]:
     kinds = [kind for kind in ROTATION_KINDS if kind not in quaternion]
     if recorded.recording.trajectory.scale is not Scale.ROTATION_ONLY:
         kinds += POSITION_KINDS
-    spacing_ns = int(np.median(np.diff(recorded.recording.frames.time_ns))) if len(recorded.poses.valid) > 1 else 0
-    step_ns = min(spacing_ns, _STEP_NS) or _STEP_NS
-    steps = round(LONGEST_SHIFT_S * 1e9) // max(step_ns, 10_000_000)
-    shifts = [step * max(step_ns, 10_000_000) for step in range(-steps, steps + 1) if step]
+    step_ns = max(min(_spacing_ns(recorded), _STEP_NS), _SHORTEST_STEP_NS)
+    steps = round(LONGEST_SHIFT_S * 1e9) // step_ns
+    shifts = [step * step_ns for step in range(-steps, steps + 1) if step]
     return [*map(Hypothesis, kinds), *(Hypothesis(Kind.TIME, shift) for shift in shifts)]
 
 

@@ -19,6 +19,8 @@ FEWEST_PAIRS = 3
 _UNEXPLAINED_DEG = 1.5
 _UNEXPLAINED_SHARE = 0.5  # of the mean motion
 _CLEAR_DEG, _CLEAR_SHARE = 0.5, 0.08
+_FITTING_DEG, _FITTING_SHARE = 1.0, 0.1  # a reading that is named must itself fit
+_AS_WELL_FACTOR, _AS_WELL_DEG = 2.0, 1.0  # directions this much worse than the best still fit as well
 _FEWEST_DIRECTIONS = 5
 _RIGHT_DIRECTION_DEG = 30.0
 _PENALTY_DEG = 0.03  # of readings with a free parameter
@@ -77,7 +79,14 @@ def decide(stated: Scores, others: Sequence[Judged], motion_deg: float) -> Decis
     """
     if stated.pairs < FEWEST_PAIRS:
         return Decision(Finding.TOO_LITTLE)
-    better = [one for one in others if not one.same_rotations and explains_better(stated, one.scores)]
+    limit_deg = max(_FITTING_DEG, _FITTING_SHARE * motion_deg)
+    better = [
+        one
+        for one in others
+        if not one.same_rotations
+        and explains_better(stated, one.scores)
+        and means_of_both(stated, one.scores)[1] <= limit_deg
+    ]
     if better:
         return Decision(Finding.OTHER, _best(stated, better))
     mean_deg = stated.mean_rotation_deg
@@ -125,6 +134,8 @@ def _by_direction(stated: Scores, alike: Sequence[Judged]) -> Decision:
     if not fitting:
         return Decision(Finding.UNEXPLAINED)
     fitting.sort(key=lambda one: one.scores.median_direction_deg)
+    limit_deg = _AS_WELL_FACTOR * fitting[0].scores.median_direction_deg + _AS_WELL_DEG
+    fitting = [one for one in fitting if one.scores.median_direction_deg <= limit_deg]
     return Decision(Finding.OTHER, tuple(one.hypothesis for one in fitting))
 
 

@@ -80,26 +80,27 @@ def _angles(camera: Camera, points_px: FloatArray) -> FloatArray:
     """Angles (N, 2) from the axis along x and y, in radians, whose rays the lens shows at the pixels, by Newton."""
     centred = (points_px - [camera.cx_px, camera.cy_px]) / [camera.fx_px, camera.fy_px]
     radius = np.linalg.norm(centred, axis=-1, keepdims=True)
-    if is_fisheye(camera):
-        angles = centred.copy()
-    else:
-        angles = centred * np.arctan(radius) / np.maximum(radius, 1e-12)
+    angles = centred if is_fisheye(camera) else centred * np.arctan(radius) / np.maximum(radius, 1e-12)
     if camera.distortion is Distortion.NONE:
         return angles
+    step_x, step_y = np.array([_STEP_RAD, 0.0]), np.array([0.0, _STEP_RAD])
     for _ in range(_ROUNDS):
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             here = project(camera, _rays(angles))
-            along_x = (project(camera, _rays(angles + [_STEP_RAD, 0.0])) - here) / _STEP_RAD
-            along_y = (project(camera, _rays(angles + [0.0, _STEP_RAD])) - here) / _STEP_RAD
+            along_x = (project(camera, _rays(angles + step_x)) - here) / _STEP_RAD
+            along_y = (project(camera, _rays(angles + step_y)) - here) / _STEP_RAD
             missing = points_px - here
             determinant = along_x[:, 0] * along_y[:, 1] - along_y[:, 0] * along_x[:, 1]
-            step = np.stack(
-                [
-                    missing[:, 0] * along_y[:, 1] - missing[:, 1] * along_y[:, 0],
-                    missing[:, 1] * along_x[:, 0] - missing[:, 0] * along_x[:, 1],
-                ],
-                axis=-1,
-            ) / determinant[:, None]
+            step = (
+                np.stack(
+                    [
+                        missing[:, 0] * along_y[:, 1] - missing[:, 1] * along_y[:, 0],
+                        missing[:, 1] * along_x[:, 0] - missing[:, 0] * along_x[:, 1],
+                    ],
+                    axis=-1,
+                )
+                / determinant[:, None]
+            )
         angles = angles + np.clip(step, -0.2, 0.2)
         if not np.nanmax(np.abs(step), initial=0.0) > 1e-9:
             break

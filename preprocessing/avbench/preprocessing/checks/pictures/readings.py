@@ -14,8 +14,8 @@ from scipy.spatial.transform import Rotation
 
 from avbench.preprocessing.base.geometry import FloatArray, axis_rotation, invert_transform, make_transform
 from avbench.preprocessing.checks.pictures.lenses import Lens
-from avbench.preprocessing.recording.pose_convention import PoseStatement, camera_to_world, poses_of_file
 from avbench.preprocessing.recording.picture_axes import rotation_upright_sensor
+from avbench.preprocessing.recording.pose_convention import PoseStatement, camera_to_world, poses_of_file
 
 
 class Kind(StrEnum):

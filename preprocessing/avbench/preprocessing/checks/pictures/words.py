@@ -138,8 +138,8 @@ def _turn(one: Hypothesis, statement: PoseStatement, _: Recording) -> str:
         return "a trajectory.T_body_camera with that turn"
     turn_deg = 90 * ((turns + picture) % 4)
     return (
-        f'camera.turn_deg = {turn_deg} with axes_of = "upright" in [trajectory] and "sensor" in [camera], if the stored '
-        "picture lies on its side"
+        f'camera.turn_deg = {turn_deg} with axes_of = "upright" in [trajectory] and "sensor" in [camera], if the '
+        "stored picture lies on its side"
     )
 
 
