@@ -78,10 +78,8 @@ class PrepareSettings:
 
     def as_json(self) -> dict[str, dict[str, Any]]:
         """The settings, nested by subject, in types that JSON keeps."""
-        subjects = {"pairs": self.pairs, "rows": self.rows, "checks": self.checks}
-        return {
-            name: {key: _plain(value) for key, value in asdict(subject).items()} for name, subject in subjects.items()
-        }
+        subjects = {"pairs": asdict(self.pairs), "rows": asdict(self.rows), "checks": asdict(self.checks)}
+        return {name: {key: _plain(value) for key, value in subject.items()} for name, subject in subjects.items()}
 
 
 def _plain(value: Any) -> Any:

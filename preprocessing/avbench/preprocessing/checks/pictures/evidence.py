@@ -61,7 +61,7 @@ def motions(pairs: Sequence[MatchedPair], camera: Camera) -> list[TwoView | None
     """The motion of each pair if the pictures were taken with a camera; None where too little is seen in both."""
     scale = shrinking(camera.width_px, camera.height_px)
     focal_px = scale * float(np.sqrt(camera.fx_px * camera.fy_px))
-    found = []
+    found: list[TwoView | None] = []
     for pair in pairs:
         if len(pair.points_a_px) == 0:
             found.append(None)

@@ -80,7 +80,7 @@ def read_as(T_world_camera: FloatArray, kind: Kind, statement: PoseStatement) ->
         kind: The other reading.
         statement: What was stated of them.
     """
-    missing = ~np.isfinite(T_world_camera).all(axis=(-2, -1))
+    missing = np.asarray(~np.isfinite(T_world_camera).all(axis=(-2, -1)))
     T = np.where(missing[:, None, None], np.eye(4), T_world_camera)
     result = _read_as(T, kind, statement)
     result[missing] = np.nan
