@@ -214,8 +214,9 @@ def test_notes_are_kept_without_the_place_of_the_source(tmp_path: Path) -> None:
     rig.write_text(rig.read_text(encoding="utf-8").replace('group = "walk"\n', ""), encoding="utf-8")
     result = run(tmp_path / "recordings", tmp_path / "out")
     assert result.manifest is not None
-    (note,) = result.manifest.recordings[0].prepared.notes
+    note, of_poses = result.manifest.recordings[0].prepared.notes
     assert note.startswith("walk.toml: no group stated")
+    assert of_poses.startswith("poses were not compared with pictures")
 
 
 def test_another_seed_gives_other_pairs(three_recordings: Path, finished: Path, tmp_path: Path) -> None:

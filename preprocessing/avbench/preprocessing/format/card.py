@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable
+from statistics import median
 
 from avbench.preprocessing.base.escape import markdown_code, markdown_text, one_line, yaml_text
 from avbench.preprocessing.format.manifest import Manifest, PackedRecording
@@ -28,6 +29,16 @@ SIMULATED = "simulated"
 
 DERIVED = "derived"
 """Subject of the settings of a data set that was made from another one: `made_by`, a command, and a `statement`."""
+
+_FINDINGS = {
+    "right": "rotations and directions agree",
+    "rotations_right": "rotations agree, directions cannot be compared",
+    "other_reading": "another reading of the poses fits, this one does not",
+    "unexplained": "they differ, and no usual mistake explains it",
+    "too_little": "the pictures show too little",
+    "off": "not compared",
+}
+"""The findings of the comparison of poses with pictures, in words."""
 
 _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
 
@@ -53,6 +64,7 @@ def render_card(manifest: Manifest, title: str) -> str:
             "|---|---|---|---|---|---:|---:|",
             *_origins(manifest.recordings),
         ],
+        *_pose_checks(manifest.recordings),
         ["## Conventions"],
         [f"- {name}: {text}" for name, text in CONVENTIONS.items()],
         *_columns(),
@@ -163,6 +175,38 @@ def _origins(recordings: Iterable[PackedRecording]) -> list[str]:
         count[key] += 1
         rows[key] += made.rows
     return [f"| {' | '.join(map(markdown_text, key))} | {count[key]} | {rows[key]} |" for key in sorted(count)]
+
+
+def _pose_checks(recordings: Iterable[PackedRecording]) -> list[list[str]]:
+    """Which recordings' pictures agree with their poses; nothing where no recording was asked."""
+    checks = [one.prepared.pose_check for one in recordings if one.prepared.pose_check is not None]
+    if not checks:
+        return []
+    count = Counter(check.finding for check in checks)
+    residuals: dict[str, list[float]] = {}
+    for check in checks:
+        if check.rotation_residual_deg is not None:
+            residuals.setdefault(check.finding, []).append(check.rotation_residual_deg)
+    rows = [
+        f"| {_FINDINGS.get(finding, markdown_text(finding))} | {count[finding]} | {_median(residuals.get(finding))} |"
+        for finding in sorted(count)
+    ]
+    return [
+        ["## Poses against pictures"],
+        [
+            "Some pairs of pictures of each recording were matched and compared with its poses; `manifest.json` has the",
+            "result of each under `pose_check`.",
+        ],
+        [
+            "| what the pictures say | recordings | median angle between poses and pictures, degrees |",
+            "|---|---:|---:|",
+            *rows,
+        ],
+    ]
+
+
+def _median(values: list[float] | None) -> str:
+    return f"{median(values):.2f}" if values else ""
 
 
 def _type(arrow_type: str) -> str:

@@ -46,6 +46,7 @@ ROW_FILES = (
     "format/schema.py",
     "format/shards.py",
     "format/sound_clip.py",
+    "prepare/checked.py",
     "prepare/recording_part.py",
 )
 """The same in other rooms; what is left is wording, files and records."""

@@ -44,6 +44,7 @@ _STILL_PX = 0.5
 _FEW_PAIRS = 12
 _LENS_MATCHES = 200
 _FITS_DEG = 0.15  # below 0.22 degrees no other reading can be named
+_TELLING_MOTION_DEG = 4.0  # with less, a few pairs show neither a wrong clock nor a wrong lens
 _FITS_SHARE = 0.08
 _RIVAL = 0.8
 _FITS_DIRECTION_DEG = 15.0
@@ -212,7 +213,7 @@ def _fits(recorded: _Recorded, stated: Scores, others: Sequence[Judged]) -> bool
     """Whether the stated reading is right beyond doubt, so that no more pictures need be read."""
     mean_deg = stated.mean_rotation_deg
     motion_deg = mean_motion_deg(recorded.labels(Hypothesis(Kind.STATED)))
-    if stated.pairs < 0.7 * len(recorded.pairs) or motion_deg < 1.0:
+    if stated.pairs < 0.7 * len(recorded.pairs) or motion_deg < _TELLING_MOTION_DEG:
         return False
     if stated.directions and not stated.median_direction_deg <= _FITS_DIRECTION_DEG:
         return False

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from avbench.preprocessing.checks.pictures.readings import Hypothesis, Kind
-from avbench.preprocessing.checks.pictures.scores import Scores, explains_better, means_of_both
+from avbench.preprocessing.checks.pictures.scores import LEAST_GAIN_DEG, Scores, explains_better, means_of_both
 
 FEWEST_PAIRS = 3
 """With fewer comparable pairs nothing is said."""
@@ -19,7 +19,8 @@ FEWEST_PAIRS = 3
 _UNEXPLAINED_DEG = 1.5
 _UNEXPLAINED_SHARE = 0.5  # of the mean motion
 _CLEAR_DEG, _CLEAR_SHARE = 0.5, 0.08
-_FITTING_DEG, _FITTING_SHARE = 1.0, 0.1  # a reading that is named must itself fit
+_LENS_GAIN_DEG = 0.2  # a free focal length takes up noise of the calibration
+_FITTING_DEG, _FITTING_SHARE = 0.4, 0.1  # a reading that is named must itself fit
 _AS_WELL_FACTOR, _AS_WELL_DEG = 2.0, 1.0  # directions this much worse than the best still fit as well
 _FEWEST_DIRECTIONS = 5
 _RIGHT_DIRECTION_DEG = 30.0
@@ -84,7 +85,7 @@ def decide(stated: Scores, others: Sequence[Judged], motion_deg: float) -> Decis
         one
         for one in others
         if not one.same_rotations
-        and explains_better(stated, one.scores)
+        and explains_better(stated, one.scores, _LENS_GAIN_DEG if one.hypothesis.kind is Kind.LENS else LEAST_GAIN_DEG)
         and means_of_both(stated, one.scores)[1] <= limit_deg
     ]
     if better:

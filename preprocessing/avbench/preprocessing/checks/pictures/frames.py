@@ -21,6 +21,7 @@ _LITTLE_MOTION_DEG = 4.0
 _FEW_FRAMES = 6  # of a snippet, all are compared with each other
 _TRIES = 8  # moments that one is chosen from, for its motion
 _MUCH_MOTION_DEG = 12.0  # more than this leaves less of the picture in common, and tells no more
+_MARGIN_NS, _LONG_NS = 500_000_000, 3_000_000_000
 _SHORTEST_S = 0.05
 
 
@@ -53,6 +54,10 @@ def choose_moments(time_ns: NDArray[np.int64], poses: PosesAt, recording_id: str
     """
     rng = np.random.default_rng(int.from_bytes(hashlib.sha256(f"poses:{recording_id}".encode()).digest(), "big"))
     known = np.flatnonzero(poses.valid)
+    if len(known) and time_ns[known[-1]] - time_ns[known[0]] >= _LONG_NS:
+        # An offset of the clock is seen only where there are poses before and after.
+        inside = (time_ns >= time_ns[known[0]] + _MARGIN_NS) & (time_ns <= time_ns[known[-1]] - _MARGIN_NS)
+        known = np.flatnonzero(poses.valid & inside)
     if len(known) < 3:
         return []
     times = time_ns[known] / 1e9

@@ -21,7 +21,9 @@ CAP_DEG = 10.0
 
 _WRONG_MATCHES_DEG = 5.0  # a pair that neither reading comes closer to says nothing of the two
 _MUCH_BETTER = 0.55  # of the stated reading's mean residual
-_LEAST_GAIN_DEG = 0.10
+LEAST_GAIN_DEG = 0.10
+"""By how much the mean residual must fall under a reading that is named."""
+
 _DIFFERENT_DEG = 0.2
 _CLOSER_SHARE = 0.75
 _FEWEST_DIFFERENT = 3
@@ -107,11 +109,17 @@ def means_of_both(stated: Scores, other: Scores) -> tuple[float, float]:
     return _capped_mean(mine), _capped_mean(others)
 
 
-def explains_better(stated: Scores, other: Scores) -> bool:
-    """Whether another reading agrees so much better with the pictures that the stated one must be wrong."""
+def explains_better(stated: Scores, other: Scores, least_gain_deg: float = LEAST_GAIN_DEG) -> bool:
+    """Whether another reading agrees so much better with the pictures that the stated one must be wrong.
+
+    Args:
+        stated: Residuals of the stated reading.
+        other: Residuals of the other.
+        least_gain_deg: By how much the mean residual must fall.
+    """
     mine, others = _comparable(stated, other)
     mean_stated, mean_other = _capped_mean(mine), _capped_mean(others)
-    if not (mean_other <= _MUCH_BETTER * mean_stated and mean_stated - mean_other >= _LEAST_GAIN_DEG):
+    if not (mean_other <= _MUCH_BETTER * mean_stated and mean_stated - mean_other >= least_gain_deg):
         return False
     different = np.abs(mine - others) > _DIFFERENT_DEG
     if different.sum() < _FEWEST_DIFFERENT:
