@@ -194,7 +194,7 @@ def _pose_checks(recordings: Iterable[PackedRecording]) -> list[list[str]]:
     return [
         ["## Poses against pictures"],
         [
-            "Some pairs of pictures of each recording were matched and compared with its poses; `manifest.json` has the",
+            "Some pairs of pictures of each recording were compared with its poses; `manifest.json` has the",
             "result of each under `pose_check`.",
         ],
         [

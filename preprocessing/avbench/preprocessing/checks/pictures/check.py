@@ -11,7 +11,7 @@ from avbench.preprocessing.base.geometry import FloatArray
 from avbench.preprocessing.checks.pictures.decision import Decision, Finding, Judged, decide
 from avbench.preprocessing.checks.pictures.evidence import MatchedPair, matched_pairs, motions, thinned
 from avbench.preprocessing.checks.pictures.frames import MOMENTS, choose_moments
-from avbench.preprocessing.checks.pictures.lenses import FOCAL_STEP, other_lenses
+from avbench.preprocessing.checks.pictures.lenses import FOCAL_STEP, Lens, other_lenses
 from avbench.preprocessing.checks.pictures.readings import (
     POSITION_KINDS,
     ROTATION_KINDS,
@@ -47,6 +47,8 @@ _FITS_DEG = 0.15  # below 0.22 degrees no other reading can be named
 _TELLING_MOTION_DEG = 4.0  # with less, a few pairs show neither a wrong clock nor a wrong lens
 _FITS_SHARE = 0.08
 _RIVAL = 0.8
+_FOUND = 0.2  # of the stated residual
+_CLOSE_FACTOR, _CLOSE_DEG = 1.8, 0.1
 _FITS_DIRECTION_DEG = 15.0
 
 
@@ -140,8 +142,8 @@ def check_poses(recording: Recording, *, max_gap_ns: int, tolerance_ns: int) -> 
     if shift_px is None or shift_px < _STILL_PX:
         decision = Decision(Finding.TOO_LITTLE)
     else:
-        if stated.mean_rotation_deg > _FITS_DEG:
-            others += _lenses(recorded)
+        if stated.mean_rotation_deg > _FITS_DEG and not _is_found(stated, others, motion_deg):
+            others += _lenses(recorded, stated)
         decision = decide(stated, others, motion_deg)
         if decision.readings:
             best_deg = next(
@@ -223,14 +225,34 @@ def _fits(recorded: _Recorded, stated: Scores, others: Sequence[Judged]) -> bool
     return mean_deg <= _FITS_SHARE * motion_deg and all(rival >= _RIVAL * mine for mine, rival in rivals)
 
 
-def _lenses(recorded: _Recorded) -> list[Judged]:
-    """Other lenses, each seen through on every second pair where there are many, and on some of their matches."""
+def _is_found(stated: Scores, others: Sequence[Judged], motion_deg: float) -> bool:
+    """Whether a reading of the poses or the clock fits so well that no lens can be the reason."""
+    means = [means_of_both(stated, one.scores) for one in others if not one.same_rotations]
+    limit_deg = max(2.0 * _FITS_DEG, _FITS_SHARE * motion_deg)
+    return any(rival <= min(limit_deg, _FOUND * mine) for mine, rival in means)
+
+
+def _lenses(recorded: _Recorded, stated: Scores) -> list[Judged]:
+    """Other lenses, each seen through on every second pair where there are many, and on some of their matches.
+
+    Every second focal length is tried, then those beside the ones that come close to the best.
+    """
     every = 2 if len(recorded.pairs) > _FEW_PAIRS else 1
     seen = [thinned(pair, _LENS_MATCHES) for pair in recorded.pairs[::every]]
     labels = recorded.labels(Hypothesis(Kind.STATED))
-    result = []
-    for lens in other_lenses(recorded.recording.camera):
+
+    def tried(lens: Lens) -> Judged:
         views: list[TwoView | None] = [None] * len(recorded.pairs)
         views[::every] = motions(seen, lens.camera)
-        result.append(Judged(Hypothesis(Kind.LENS, lens=lens), scores(labels, views), same_rotations=False))
-    return result
+        return Judged(Hypothesis(Kind.LENS, lens=lens), scores(labels, views), same_rotations=False)
+
+    lenses = other_lenses(recorded.recording.camera)
+    coarse = {(lens.is_fisheye, lens.step): tried(lens) for lens in lenses if lens.step % 2 == 0}
+    means = {place: means_of_both(stated, one.scores)[1] for place, one in coarse.items()}
+    limit_deg = _CLOSE_FACTOR * min(means.values()) + _CLOSE_DEG
+    near = {(fisheye, step + side) for (fisheye, step), mean in means.items() if mean <= limit_deg for side in (-1, 1)}
+    fine = [tried(lens) for lens in lenses if (lens.is_fisheye, lens.step) in near and lens.step % 2]
+    beside_stated = [
+        tried(lens) for lens in lenses if lens.step in (-1, 1) and (lens.is_fisheye, lens.step) not in near
+    ]
+    return [*coarse.values(), *fine, *beside_stated]
