@@ -37,10 +37,8 @@ def motion(times_s: FloatArray) -> FloatArray:
     """Camera-to-world poses (N, 4, 4) that turn about all axes and move in all directions."""
     t = times_s[:, None]
     angles = np.hstack([9.0 * np.sin(1.1 * t), 16.0 * np.sin(0.8 * t + 0.5), 8.0 * np.sin(1.4 * t + 1.0)])
-    place = np.hstack([0.5 * np.sin(0.9 * t), 0.3 * np.sin(1.3 * t + 0.4), 0.6 * np.sin(0.7 * t)])
-    return make_transform(
-        Rotation.from_euler("xyz", angles, degrees=True).as_matrix(), place + np.array([2.0, -1.0, 0.2])
-    )
+    place = np.hstack([2.0 + 0.5 * np.sin(0.9 * t), -1.0 + 0.3 * np.sin(1.3 * t), 0.2 + 0.6 * np.sin(0.7 * t)])
+    return make_transform(Rotation.from_euler("xyz", angles, degrees=True).as_matrix(), place)
 
 
 def paint(T_world_camera: FloatArray) -> NDArray[np.uint8]:

@@ -45,6 +45,7 @@ _FEW_PAIRS = 12
 _LENS_MATCHES = 200
 _FITS_DEG = 0.15  # below 0.22 degrees no other reading can be named
 _TELLING_MOTION_DEG = 4.0  # with less, a few pairs show neither a wrong clock nor a wrong lens
+_LENS_DEG, _LENS_SHARE = 0.22, 0.03  # a lens that is wrong by one step leaves more
 _FITS_SHARE = 0.08
 _RIVAL = 0.8
 _FOUND = 0.2  # of the stated residual
@@ -142,7 +143,8 @@ def check_poses(recording: Recording, *, max_gap_ns: int, tolerance_ns: int) -> 
     if shift_px is None or shift_px < _STILL_PX:
         decision = Decision(Finding.TOO_LITTLE)
     else:
-        if stated.mean_rotation_deg > _FITS_DEG and not _is_found(stated, others, motion_deg):
+        lens_deg = max(_LENS_DEG, _LENS_SHARE * motion_deg)
+        if stated.mean_rotation_deg > lens_deg and not _is_found(stated, others, motion_deg):
             others += _lenses(recorded, stated)
         decision = decide(stated, others, motion_deg)
         if decision.readings:
@@ -252,7 +254,4 @@ def _lenses(recorded: _Recorded, stated: Scores) -> list[Judged]:
     limit_deg = _CLOSE_FACTOR * min(means.values()) + _CLOSE_DEG
     near = {(fisheye, step + side) for (fisheye, step), mean in means.items() if mean <= limit_deg for side in (-1, 1)}
     fine = [tried(lens) for lens in lenses if (lens.is_fisheye, lens.step) in near and lens.step % 2]
-    beside_stated = [
-        tried(lens) for lens in lenses if lens.step in (-1, 1) and (lens.is_fisheye, lens.step) not in near
-    ]
-    return [*coarse.values(), *fine, *beside_stated]
+    return [*coarse.values(), *fine]
