@@ -195,7 +195,7 @@ def test_columns_that_are_not_there_or_named_twice_are_refused(data: Path, run: 
     assert not (tmp_path / "r.html").exists()
 
 
-def test_the_best_run_is_bold_and_with_it_what_is_not_told_apart(data: Path, run: Path, tmp_path: Path):
+def test_the_best_run_is_bold_and_with_it_what_is_not_separated(data: Path, run: Path, tmp_path: Path):
     # One run is clearly better; two differ only by the noise of 24 pairs.
     runs = [
         make_run(tmp_path / "coarse", data, model="coarse", noise_deg=30.0),

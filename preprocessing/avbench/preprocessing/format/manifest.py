@@ -30,8 +30,9 @@ class PoseCheckRecord:
         finding: "right", "rotations_right" (directions could not be compared), "other_reading", "unexplained",
             "too_little" (the pictures show too little) or "off".
         readings: Readings of the poses that fit, in words, where the stated one does not.
-        not_told_apart: Readings that the pictures cannot tell from the stated one.
-        not_tested: Mistakes that would change the labels too little to be seen: "frame_offset", "focal".
+        not_separated: Readings that the pictures cannot separate from the stated one.
+        unseen_offset_s: Offsets of the clock up to this change the labels too little to be seen.
+        unseen_focal_share: The same for relative errors of the focal length, None without motion.
         pairs: Pairs of pictures that were compared.
         parallax_share: Share of them that show a direction of translation, None without pairs.
         motion_deg: Mean rotation of these pairs, None without any.
@@ -41,8 +42,9 @@ class PoseCheckRecord:
 
     finding: Text
     readings: tuple[str, ...] = ()
-    not_told_apart: tuple[str, ...] = ()
-    not_tested: tuple[str, ...] = ()
+    not_separated: tuple[str, ...] = ()
+    unseen_offset_s: float | None = None
+    unseen_focal_share: float | None = None
     pairs: Count = 0
     parallax_share: float | None = None
     motion_deg: float | None = None

@@ -70,8 +70,9 @@ def _record(recording: Recording, check: PoseCheck) -> PoseCheckRecord:
     return PoseCheckRecord(
         finding=str(check.decision.finding),
         readings=tuple(fitting_readings(check, recording)),
-        not_told_apart=tuple(str(kind) for kind in check.decision.not_told_apart),
-        not_tested=check.not_tested,
+        not_separated=tuple(str(kind) for kind in check.decision.not_separated),
+        unseen_offset_s=check.unseen_offset_s,
+        unseen_focal_share=check.unseen_focal_share,
         pairs=check.pairs,
         parallax_share=round(check.with_parallax / check.pairs, 3) if check.pairs else None,
         motion_deg=check.motion_deg,

@@ -11,7 +11,7 @@ from avbench.preprocessing.base.geometry import FloatArray
 from avbench.preprocessing.checks.pictures.decision import Decision, Finding, Judged, decide
 from avbench.preprocessing.checks.pictures.evidence import MatchedPair, matched_pairs, motions, thinned
 from avbench.preprocessing.checks.pictures.frames import MOMENTS, choose_moments
-from avbench.preprocessing.checks.pictures.lenses import FOCAL_STEP, Lens, other_lenses
+from avbench.preprocessing.checks.pictures.lenses import Lens, other_lenses
 from avbench.preprocessing.checks.pictures.readings import (
     POSITION_KINDS,
     ROTATION_KINDS,
@@ -38,6 +38,7 @@ LONGEST_SHIFT_S = 0.5
 _FIRST_MOMENTS = 4
 _STEP_NS = 50_000_000
 _SHORTEST_STEP_NS = 10_000_000
+_TELLING_OF_LENS_DEG = 0.6  # more: matches fit themselves to a wrong focal length
 _TELLING_DEG = 0.35  # a change of the labels that stands out of the noise of two-view rotations
 _SAME_ROTATIONS_DEG = 0.3
 _STILL_PX = 0.5
@@ -66,8 +67,8 @@ class PoseCheck:
         rotation_deg: Mean residual of their rotation as stated, each up to 10 degrees.
         direction_deg: Median residual of their direction as stated.
         best_rotation_deg: Mean residual of the rotation under the first of the readings that fit, None without any.
-        not_tested: What the pairs turn too little to tell: "frame_offset" (poses one frame early or late), "focal"
-            (a focal length that is wrong by 12 %).
+        unseen_offset_s: Offsets of the clock up to this change the labels of these pairs too little to be named.
+        unseen_focal_share: The same for relative errors of the focal length; None without motion.
         shift_px: Median shift of what is seen in both pictures of a pair, in pictures of at most 640 pixels.
     """
 
@@ -79,7 +80,8 @@ class PoseCheck:
     rotation_deg: float | None
     direction_deg: float | None
     best_rotation_deg: float | None
-    not_tested: tuple[str, ...]
+    unseen_offset_s: float
+    unseen_focal_share: float | None
     shift_px: float | None
 
     @property
@@ -160,25 +162,22 @@ def check_poses(recording: Recording, *, max_gap_ns: int, tolerance_ns: int) -> 
         rotation_deg=_known(stated.mean_rotation_deg),
         direction_deg=_known(stated.median_direction_deg),
         best_rotation_deg=best_deg,
-        not_tested=_not_tested(recorded, motion_deg),
+        unseen_offset_s=_unseen_offset_s(recorded),
+        unseen_focal_share=_known(_TELLING_OF_LENS_DEG / motion_deg) if motion_deg > 0.0 else None,
         shift_px=shift_px,
     )
 
 
-def _not_tested(recorded: _Recorded, motion_deg: float) -> tuple[str, ...]:
-    """Mistakes that would change the labels of these pairs too little to be named."""
-    spacing_ns = _spacing_ns(recorded)
+def _unseen_offset_s(recorded: _Recorded) -> float:
+    """The largest tried offset of the clock that changes the labels of these pairs too little to be named."""
     stated = recorded.labels(Hypothesis(Kind.STATED))
-    changes = [
-        mean_angle_between_deg(stated, recorded.labels(Hypothesis(Kind.TIME, shift)))
-        for shift in (-spacing_ns, spacing_ns)
-    ]
-    blind = []
-    if not np.nanmin([*changes, np.inf]) >= _TELLING_DEG or not np.isfinite(changes).any():
-        blind.append("frame_offset")
-    if not (FOCAL_STEP - 1.0) * motion_deg >= _TELLING_DEG:
-        blind.append("focal")
-    return tuple(blind)
+    unseen_ns = 0
+    for hypothesis in _hypotheses(recorded):
+        if hypothesis.kind is Kind.TIME and abs(hypothesis.shift_ns) > unseen_ns:
+            change_deg = mean_angle_between_deg(stated, recorded.labels(hypothesis))
+            if not change_deg >= _TELLING_DEG:
+                unseen_ns = abs(hypothesis.shift_ns)
+    return unseen_ns / 1e9
 
 
 def _spacing_ns(recorded: _Recorded) -> int:

@@ -60,14 +60,14 @@ class Decision:
 
     Attributes:
         finding: What the pictures say.
-        readings: The readings that fit where the stated one does not; several cannot be told apart.
-        not_told_apart: Readings that would give the same labels as the stated one, where that is right, as far as the
+        readings: The readings that fit where the stated one does not; of several the pictures cannot say which.
+        not_separated: Readings that would give the same labels as the stated one, where that is right, as far as the
             pictures show.
     """
 
     finding: Finding
     readings: tuple[Hypothesis, ...] = ()
-    not_told_apart: tuple[Kind, ...] = ()
+    not_separated: tuple[Kind, ...] = ()
 
 
 def decide(stated: Scores, others: Sequence[Judged], motion_deg: float) -> Decision:
@@ -100,7 +100,7 @@ def decide(stated: Scores, others: Sequence[Judged], motion_deg: float) -> Decis
 
 
 def _best(stated: Scores, better: Sequence[Judged]) -> tuple[Hypothesis, ...]:
-    """The readings that fit best, and those that cannot be told from them, the best first."""
+    """The readings that fit best, and those that fit as well, the best first."""
 
     def cost(one: Judged) -> float:
         free = one.hypothesis.kind in (Kind.TIME, Kind.LENS)
@@ -123,10 +123,10 @@ def _by_direction(stated: Scores, alike: Sequence[Judged]) -> Decision:
     )
     enough = stated.directions >= _FEWEST_DIRECTIONS or (stated.pairs <= FEWEST_PAIRS and stated.directions >= 1)
     if not enough:
-        return Decision(Finding.ROTATIONS_RIGHT, not_told_apart=rotation_alike)
+        return Decision(Finding.ROTATIONS_RIGHT, not_separated=rotation_alike)
     if stated.median_direction_deg <= _RIGHT_DIRECTION_DEG:
         close = tuple(kind for kind in rotation_alike if _directions_fit(_of(alike, kind)))
-        return Decision(Finding.RIGHT, not_told_apart=close)
+        return Decision(Finding.RIGHT, not_separated=close)
     fitting = [
         one
         for one in alike

@@ -72,8 +72,8 @@ def pose_note(check: PoseCheck, recording: Recording) -> str | None:
         return f"the pictures agree neither with the poses as stated nor with a usual mistake: {figures(check)}"
     if finding is Finding.TOO_LITTLE:
         return f"poses were not compared with pictures, which show too little: {_too_little(check)}"
-    if check.decision.not_told_apart:
-        others = " or ".join(_NAMES[kind] for kind in check.decision.not_told_apart)
+    if check.decision.not_separated:
+        others = " or ".join(_NAMES[kind] for kind in check.decision.not_separated)
         return f"the pictures agree with the poses, and would with {others}: the camera turns about one axis only"
     return None
 
