@@ -47,6 +47,7 @@ FILES = {
     "rig": "sources/test_rig_file.py",
     "source": "sources/test_folder_source.py",
     "text": "sources/test_trajectory_text.py",
+    "poses": "prepare/test_check_poses.py",
     "file": "sources/test_trajectory_file.py",
     "checks": "sources/test_trajectory_checks.py",
     "conventions": "sources/test_conventions.py",
@@ -146,6 +147,9 @@ TESTS = {
     "The rig file: `trajectory.frames_from`": """page::test_fields_of_the_trajectory_reach_its_reader
         rig::test_mistakes_are_told_with_file_and_field
         text::test_frames_are_counted_from_0_or_as_the_numbers_show_or_as_stated""",
+    "The rig file: `trajectory.check_poses`": "poses::test_the_rig_file_is_followed_rather_than_the_option",
+    "Its poses are compared with the": """poses::test_the_refusal_names_the_setting
+        poses::test_a_note_instead_of_a_refusal_and_no_check_at_all""",
     "The rig file: `trajectory.pose_source`": """rig::test_everything source::test_gopro_orientation""",
     "The rig file: `trajectory.pose_sigma_deg`": "rig::test_everything",
     "The rig file: `trajectory.position_sigma_m`": "rig::test_everything",

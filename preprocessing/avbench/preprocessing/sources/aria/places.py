@@ -1,4 +1,4 @@
-"""Where files lie around a VRS file, in the layouts in which Aria recordings are handed out.
+"""Where files lie around a VRS file, in the layouts in which Aria recordings are published.
 
 recording.vrs, mps/slam/ or MPS/slam/        Aria Everyday Activities, loc1_script2_seq3_rec1/
 recording.vrs, mps_recording_vrs/slam/       the command line of Machine Perception Services
