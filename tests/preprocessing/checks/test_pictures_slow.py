@@ -35,7 +35,7 @@ from avbench.preprocessing.sources.common.ref import SourceOptions
 from avbench.preprocessing.sources.find import find_recordings, open_recording
 from pose_mistakes import Mistake, judged, lens_mistakes, pose_mistakes, time_mistakes, time_reversed, with_noise
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 SIMULATED = 10
 HOLOLENS_FPS = 10.0  # the frames have no stamps; 10 cm from one to the next is a walk at this rate
