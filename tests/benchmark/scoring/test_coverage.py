@@ -120,7 +120,7 @@ def false_better(design: Design, groups: int) -> tuple[float, float]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sizes", SIZES)
-def test_intervals_hold_the_truth_and_equally_good_models_are_seldom_called_different(sizes: str) -> None:
+def test_intervals_and_tests_hold_what_they_say(sizes: str) -> None:
     print(f"\n| sizes | errors | groups | effective | {' | '.join(COLUMNS)} | false better | of five |")
     print("|" + "---|" * (len(COLUMNS) + 6))
     error = math.sqrt(0.05 * 0.95 / REPETITIONS)

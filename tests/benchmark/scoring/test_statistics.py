@@ -228,19 +228,3 @@ def test_naive_bootstrap_falls_short_where_the_clustered_one_holds() -> None:
     held, short = coverage(100, 150, resamples=200), coverage(100, 150, clustered=False, resamples=200)
     assert held["mean"] > 0.9
     assert short["mean"] < 0.75
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("groups", [100, 250])
-def test_coverage_of_the_interval(groups: int) -> None:
-    found = coverage(groups, 1000)
-    print(f"\ncoverage at {groups} groups: {found}")
-    assert all(0.93 <= share <= 0.97 for share in found.values())
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("groups", [10, 30])
-def test_coverage_with_few_groups_is_printed(groups: int) -> None:
-    found = coverage(groups, 1000)
-    print(f"\ncoverage at {groups} groups: {found}")
-    assert all(share > 0.8 for share in found.values())
