@@ -50,15 +50,15 @@ MISTAKES = (
     Mistake(
         "picture b is picture a in the reader",
         "benchmark/data/dataset.py",
-        'image_b=_picture(row, "b", modalities, where)',
-        'image_b=_picture(row, "a", modalities, where)',
+        'image_b=_picture(row, "b", modalities, where, allocate)',
+        'image_b=_picture(row, "a", modalities, where, allocate)',
         (f"{READER}::test_inputs_are_what_was_written",),
     ),
     Mistake(
         "sound b is sound a in the reader",
         "benchmark/data/dataset.py",
-        'sound_b=_sound(row, "b", modalities, where)',
-        'sound_b=_sound(row, "a", modalities, where)',
+        'sound_b=_sound(row, "b", modalities, where, allocate)',
+        'sound_b=_sound(row, "a", modalities, where, allocate)',
         (f"{READER}::test_inputs_are_what_was_written",),
     ),
     Mistake(
@@ -303,8 +303,8 @@ MISTAKES = (
     Mistake(
         "harm is counted from clean sound",
         "benchmark/scoring/probes.py",
-        "part(silence, applied)",
-        "part(under, applied)",
+        "harm=_losses(probed, part(silence, applied), run.clusters)",
+        "harm=_losses(probed, part(under, applied), run.clusters)",
         (f"{PROBES}::test_the_numbers_are_those_of_the_predictions",),
     ),
     Mistake(

@@ -212,9 +212,7 @@ def test_pairs_that_were_handed_out_without_labels_can_be_read_but_not_scored(da
     assert dataset.lacking_labels("test") == LABELS
     assert dataset.lacking_labels("train") == []
     assert len(dataset.labels("train")) == 6
-    with pytest.raises(
-        MissingLabelsError, match=r"no label columns rotation_a_b, translation_a_b_m, scale.*handed out"
-    ):
+    with pytest.raises(MissingLabelsError, match=r"no label columns rotation_a_b, translation_a_b_m, scale.*published"):
         dataset.labels("test")
 
 

@@ -57,6 +57,7 @@ FILES = {
     "video": "media/test_video.py",
     "sound": "media/test_sound_files.py",
     "rectify": "media/test_rectify.py",
+    "colmap": "sources/test_colmap.py",
     "page": "sources/test_folder_layout_page.py",
     "noise": "recording/test_position_noise.py",
     "row": "rows/test_pair_row.py",
@@ -99,6 +100,9 @@ TESTS = {
         rig::test_an_error_names_the_file_that_holds_the_field""",
     "The rig file: `camera.cx`": """rig::test_the_camera_is_enough
         rig::test_mistakes_are_told_with_file_and_field rectify::test_every_pixel_comes_from_where_the_lens_says""",
+    "Here, as in OpenCV, the centre": """rectify::test_every_pixel_comes_from_where_the_lens_says
+        colmap::test_cameras_project_as_opencv_does
+        colmap::test_a_text_model_beside_a_video_becomes_pairs_with_true_labels""",
     "The rig file: `camera.distortion`": """rig::test_the_camera_is_enough rig::test_lens_models""",
     "The rig file: `camera.coefficients`": """rig::test_lens_models
         rig::test_mistakes_are_told_with_file_and_field""",

@@ -83,7 +83,7 @@ class ProbeReport:
         listens: Whether it says that it looks at sound; if not, it was given none.
         probes: In the order of `Probe`.
         largest_harm: Harm of the lie that harms most, by the mean rotation error, with an interval that holds for all
-            lies together and so for the largest of them; None where no lie could be told.
+            lies together and so for the largest of them; None where no lie could be applied.
     """
 
     model: str
@@ -98,7 +98,7 @@ class ProbeReport:
 
     @property
     def lies(self) -> int:
-        """How many lies could be told: of so many the largest harm is the largest."""
+        """How many lies could be applied: of so many the largest harm is the largest."""
         return sum(WORST_BY in found.harm for found in self.probes)
 
     @property
@@ -174,15 +174,15 @@ def largest_of(harms: Sequence[Sampled]) -> Estimate | None:
         return None
     estimates = [harm.estimate for harm in harms]
     worst = max(range(len(harms)), key=lambda number: estimates[number].value)
-    told = estimates[worst]
+    largest = estimates[worst]
     drawn = np.stack([harm.drawn for harm in harms], axis=1)
     drawn = drawn[np.isfinite(drawn).all(axis=1)]
     if any(one.low is None for one in estimates) or not len(drawn):
-        return replace(told, low=None, high=None)
+        return replace(largest, low=None, high=None)
     factor = max(harm.factor for harm in harms)
     low, high = simultaneous_intervals(np.array([harm.point for harm in harms]), drawn, factor)
     bounds = harms[worst].bounds
-    return replace(told, low=max(float(low[worst]), bounds[0]), high=min(float(high[worst]), bounds[1]))
+    return replace(largest, low=max(float(low[worst]), bounds[0]), high=min(float(high[worst]), bounds[1]))
 
 
 def _losses(worse: ErrorTable, base: ErrorTable, clusters: Clusters) -> Losses:
