@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from avbench.benchmark.scoring import families
 from avbench.benchmark.scoring.bootstrap import Clusters, Estimate, Sampled, draw_clusters
-from avbench.benchmark.scoring.families import PairedRow, tested_differences
+from avbench.benchmark.scoring.families import PairedRow
 from avbench.benchmark.scoring.metric import all_metrics
 
 REPETITIONS, RESAMPLES = 1000, 1000
@@ -112,7 +113,7 @@ def false_better(design: Design, groups: int) -> tuple[float, float]:
             PairedRow(metric.sampled(a, clusters), metric.sampled(b, clusters), a, b, metric.statistic)
             for metric in METRICS
         ]
-        found = tested_differences(rows, clusters).differences
+        found = families.tested_differences(rows, clusters).differences
         single += found[0].p_value is not None and found[0].p_value <= 0.05
         family += any(one.family_p_value is not None and one.family_p_value <= 0.05 for one in found)
     return single / REPETITIONS, family / REPETITIONS
