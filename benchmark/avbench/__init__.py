@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 __path__ = extend_path(__path__, __name__)
 
 if TYPE_CHECKING:
+    from avbench.benchmark.api.catalogue import metrics, models
     from avbench.benchmark.api.data import Pairs, load
     from avbench.benchmark.api.prepare import prepare
     from avbench.benchmark.api.runs import (
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
         Result,
         compare,
         evaluate,
-        metrics,
-        models,
         report,
         score,
     )
@@ -41,9 +40,10 @@ _HOME = {
     "Pairs": "avbench.benchmark.api.data",
     "prepare": "avbench.benchmark.api.prepare",
     **dict.fromkeys(
-        ("Comparison", "EvaluatedRun", "Result", "compare", "evaluate", "metrics", "models", "report", "score"),
+        ("Comparison", "EvaluatedRun", "Result", "compare", "evaluate", "report", "score"),
         "avbench.benchmark.api.runs",
     ),
+    **dict.fromkeys(("metrics", "models"), "avbench.benchmark.api.catalogue"),
     **dict.fromkeys(("PairInput", "PairLabel", "PosePrediction", "SoundClip"), "avbench.benchmark.data.pair"),
     **dict.fromkeys(("AvbenchError", "InputError"), "avbench.preprocessing.base.errors"),
 }

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,7 +28,7 @@ from avbench.benchmark.predictions.saved_run import SavedRun, distinct_names, re
 from avbench.benchmark.running.run import PARTS_NAME, PREDICTIONS_NAME, RunSettings, remove_run
 from avbench.benchmark.scoring.comparison import Comparison as ComparedRuns
 from avbench.benchmark.scoring.labels import Labels
-from avbench.benchmark.scoring.metric import HEADLINES, all_metrics, find_metrics
+from avbench.benchmark.scoring.metric import HEADLINES, find_metrics
 from avbench.benchmark.scoring.probes import ProbeReport
 from avbench.benchmark.scoring.score import ScoredRun, score_predictions
 from avbench.preprocessing.base.errors import InputError
@@ -436,43 +436,6 @@ def report(
     scored = [run.scored for run in runs if isinstance(run, EvaluatedRun)] if len(runs) == 1 and data is None else []
     write_report(folders, dataset.folder, Path(out), scored=scored)
     return Path(out)
-
-
-def models() -> pd.DataFrame:
-    """The models that `evaluate` knows by name: `name`, `description`, `modalities`, `needs`, `licence`, ...
-
-    Raises:
-        AvbenchError: An installed package offers something that is no model.
-    """
-    import pandas as pd
-
-    from avbench.benchmark.models.registry import list_models
-
-    rows: list[Mapping[str, Any]] = [
-        {
-            "name": entry.name,
-            "description": entry.description,
-            "modalities": sorted(str(modality) for modality in entry.modalities),
-            "needs": list(entry.needs),
-            "parameters": entry.parameters,
-            "weights": entry.weights,
-            "licence": entry.licence,
-            "citation": entry.citation,
-        }
-        for entry in list_models()
-    ]
-    return pd.DataFrame(rows).set_index("name")
-
-
-def metrics() -> pd.DataFrame:
-    """The metrics by name: `unit`, and whether more is better."""
-    import pandas as pd
-
-    rows = [
-        {"name": metric.name, "unit": metric.unit, "higher_is_better": metric.higher_is_better}
-        for metric in all_metrics().values()
-    ]
-    return pd.DataFrame(rows).set_index("name")
 
 
 def _one_split(data: Pairs | str | os.PathLike[str]) -> Pairs:

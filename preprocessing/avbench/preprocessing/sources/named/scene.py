@@ -48,6 +48,14 @@ def scene_of(ref: RecordingRef, folder: Path) -> Scene:
     )
 
 
+def refs_by_folder(root: Path, layout: Layout, poses: Iterable[Path], files: Sequence[Path]) -> list[RecordingRef]:
+    """One recording for every folder that has files with poses; arguments as of `named_ref`."""
+    folders: dict[Path, list[Path]] = {}
+    for path in poses:
+        folders.setdefault(path.parent, []).append(path)
+    return [named_ref(root, folder, layout, paths, files) for folder, paths in sorted(folders.items())]
+
+
 def named_ref(root: Path, folder: Path, layout: Layout, poses: Iterable[Path], files: Sequence[Path]) -> RecordingRef:
     """A recording that has a folder of its own.
 

@@ -26,7 +26,7 @@ from avbench.preprocessing.sources.common.ref import Layout, RecordingRef
 from avbench.preprocessing.sources.named.camera import colmap_camera
 from avbench.preprocessing.sources.named.poses import NamedPoses, checked_poses
 from avbench.preprocessing.sources.named.recording import open_named
-from avbench.preprocessing.sources.named.scene import files_below, folder_of, named_ref, scene_of
+from avbench.preprocessing.sources.named.scene import files_below, folder_of, refs_by_folder, scene_of
 from avbench.preprocessing.sources.named.statement import NAMED_FIELDS_WITH_CAMERA, read_statement
 
 POSE_SUFFIX = ".pose.txt"
@@ -54,12 +54,10 @@ def find(source: Path) -> list[RecordingRef]:
         InputError: There is none.
     """
     root, files = files_below(source)
-    folders: dict[Path, list[Path]] = {}
-    for path in evidence(files):
-        folders.setdefault(path.parent, []).append(path)
-    if not folders:
+    found = evidence(files)
+    if not found:
         raise InputError(source, found="no poses of pictures", expected=f"<name>{POSE_SUFFIX} or {POSE_LIST}")
-    return [named_ref(root, folder, Layout.POSED_IMAGES, paths, files) for folder, paths in sorted(folders.items())]
+    return refs_by_folder(root, Layout.POSED_IMAGES, found, files)
 
 
 def open_ref(ref: RecordingRef) -> Recording:
